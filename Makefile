@@ -1,0 +1,71 @@
+# From a fresh clone, with only Python, git and make: `make demo`, then `make test`.
+# PIP_FIND_LINKS (folders of wheels) and pip's other settings are honoured.
+
+PYTHON ?= python3
+TORCH  ?= torch==2.13.0
+ARGS   ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+
+# pip takes PIP_FIND_LINKS *instead of* the find-links in its configuration; both are wanted.
+LINKS = PIP_FIND_LINKS="$$PIP_FIND_LINKS $$($(BIN)/python -m pip config get global.find-links 2>/dev/null)"
+PIP   = $(LINKS) $(BIN)/python -m pip --disable-pip-version-check
+# Its warnings are shown when it fails, not before.
+quiet_install = $(PIP) install --quiet $(1) 2> $(VENV)/pip.log || { cat $(VENV)/pip.log >&2; exit 1; }
+
+# Each step of the set-up leaves a file in .venv, so that it runs once. The first is also pip's
+# constraint: it holds the exact torch installed, which no dependency may replace.
+checksum   = $(shell printf '%s' '$(1)' | cksum | cut -d ' ' -f 1)
+PINNED     := $(VENV)/.ready-torch-$(call checksum,$(TORCH)).txt
+EXTENSIONS := $(VENV)/.ready-extensions-$(call checksum,$(PIP_FIND_LINKS))
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench ext clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.ready-plot $(EXTENSIONS)  ## tokenize the pictures in examples/pictures into out/
+	@cat $(EXTENSIONS)
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(VENV)/.ready-test $(EXTENSIONS)  ## run the tests (ARGS="-k name" for pytest)
+	@cat $(EXTENSIONS)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-lint  ## check style and types
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy spitgraph
+
+bench: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure partition quality (ARGS for the script)
+	@cat $(EXTENSIONS)
+	@$(BIN)/python benchmarks/partition_quality.py $(ARGS)
+
+ext: $(EXTENSIONS)  ## compile torch-scatter and torch-cluster: about 15 minutes, a C++ compiler
+	@$(call quiet_install,setuptools wheel)
+	@$(PIP) install --no-build-isolation --no-cache-dir --no-binary torch-scatter,torch-cluster \
+		-c $(PINNED) torch-scatter torch-cluster
+	@rm -f $(VENV)/.ready-extensions-*
+
+clean:  ## remove everything that these commands made, .venv included
+	rm -rf $(VENV) out build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PINNED):
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("spitgraph needs Python 3.10 or newer; name one with: make PYTHON=python3.12 ...")'
+	@echo "Creating $(VENV) with $(TORCH): a few minutes, once."
+	@$(PYTHON) -m venv $(VENV)
+	@rm -f $(VENV)/.ready-*
+	@$(call quiet_install,'$(TORCH)')
+	@$(BIN)/python -c 'from importlib.metadata import version; print("torch==" + version("torch"))' > $@
+
+$(VENV)/.ready-%: pyproject.toml $(PINNED)
+	@echo "Installing spitgraph[$*]"
+	@$(call quiet_install,-c $(PINNED) --editable '.[$*]')
+	@touch $@
+
+$(EXTENSIONS): $(PINNED) tools/compiled_extensions.py
+	@$(LINKS) $(BIN)/python tools/compiled_extensions.py > $@
