@@ -1,0 +1,86 @@
+"""The one door to the compiled extensions torch-scatter and torch-cluster.
+
+Every function here has two bodies: the compiled one where its package is installed, and plain
+PyTorch. Both give the same bits: sums are over integers, and extremes do not depend on the order.
+"""
+
+import importlib
+import warnings
+from types import ModuleType
+
+import torch
+from jaxtyping import Float64, Int64, Shaped
+from torch import Tensor
+
+
+def optional_module(name: str) -> ModuleType | None:
+    """The module, or None where it is missing or was not built for the installed PyTorch."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return importlib.import_module(name)
+        except (ImportError, OSError):
+            return None
+
+
+torch_scatter = optional_module("torch_scatter")
+torch_cluster = optional_module("torch_cluster")
+
+
+def scatter_sum(
+    src: Int64[Tensor, "*C n"], index: Int64[Tensor, " n"], num_segments: int
+) -> Int64[Tensor, "*C m"]:
+    """Sum of each segment's entries, along the last dimension."""
+    if torch_scatter is not None:
+        return torch_scatter.scatter_sum(src, index.expand_as(src), dim=-1, dim_size=num_segments)
+    out = src.new_zeros(*src.shape[:-1], num_segments)
+    return out.scatter_add_(-1, index.expand_as(src), src)
+
+
+def scatter_max(
+    src: Shaped[Tensor, "*C n"], index: Int64[Tensor, " n"], out: Shaped[Tensor, "*C m"]
+) -> Shaped[Tensor, "*C m"]:
+    """Raise `out` to each segment's largest entry, in place, along the last dimension."""
+    if torch_scatter is not None:
+        torch_scatter.scatter_max(src, index.expand_as(src), dim=-1, out=out)
+        return out
+    return out.scatter_reduce_(-1, index.expand_as(src), src, "amax")
+
+
+def scatter_min(
+    src: Shaped[Tensor, "*C n"], index: Int64[Tensor, " n"], out: Shaped[Tensor, "*C m"]
+) -> Shaped[Tensor, "*C m"]:
+    """Lower `out` to each segment's smallest entry, in place, along the last dimension."""
+    if torch_scatter is not None:
+        torch_scatter.scatter_min(src, index.expand_as(src), dim=-1, out=out)
+        return out
+    return out.scatter_reduce_(-1, index.expand_as(src), src, "amin")
+
+
+def square_cells(
+    position: Int64[Tensor, "n 2"], cell_size: int, width: int, height: int
+) -> Int64[Tensor, " n"]:
+    """Number of the square cell that each (x, y) lies in, cells counted row by row."""
+    if torch_cluster is not None:
+        return torch_cluster.grid_cluster(
+            position,
+            position.new_tensor([cell_size, cell_size]),
+            start=position.new_tensor([0, 0]),
+            end=position.new_tensor([width - 1, height - 1]),
+        )
+    cell = position.div(cell_size, rounding_mode="floor")
+    return cell[:, 1] * -(-width // cell_size) + cell[:, 0]
+
+
+def nearest_seed(
+    position: Float64[Tensor, "n 2"], seed: Float64[Tensor, "m 2"]
+) -> Int64[Tensor, " n"]:
+    """Index of the seed nearest to each position; of equally near ones, the first."""
+    if torch_cluster is not None:
+        return torch_cluster.nearest(position, seed)
+    nearest = []
+    for rows in position.split(max(1, 2**22 // len(seed))):  # bounds the distance matrix
+        dx = rows[:, :1] - seed[:, 0]
+        dy = rows[:, 1:] - seed[:, 1]
+        nearest.append((dx * dx + dy * dy).argmin(dim=1))
+    return torch.cat(nearest)

@@ -1,0 +1,54 @@
+"""Level 0: the pixels of an image as a graph (METHOD 1)."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.utils import to_undirected
+
+
+def pixel_edges(
+    height: int, width: int, device: torch.device | None = None
+) -> Int64[Tensor, "2 E"]:
+    """Edges between 4-neighbours of a grid, each stored once with the smaller pixel first.
+
+    Pixel (y, x) is node y·width + x. E = height·(width − 1) + (height − 1)·width.
+    """
+    node = torch.arange(height * width, device=device).view(height, width)
+    right = torch.stack([node[:, :-1].reshape(-1), node[:, 1:].reshape(-1)])
+    down = torch.stack([node[:-1].reshape(-1), node[1:].reshape(-1)])
+    return torch.cat([right, down], dim=1)
+
+
+def pixel_positions(
+    height: int, width: int, device: torch.device | None = None
+) -> Int64[Tensor, "HW 2"]:
+    """Coordinates (x, y) of every pixel, row by row."""
+    node = torch.arange(height * width, device=device)
+    return torch.stack([node % width, node.div(width, rounding_mode="floor")], dim=1)
+
+
+def flatten_pixels(image: Float[Tensor, "C H W"]) -> Float[Tensor, "HW C"]:
+    """Pixels of an image row by row, as node features."""
+    return image.flatten(1).t().contiguous()
+
+
+def grid_graph(image: Float[Tensor, "3 H W"]) -> Data:
+    """The grid graph of an image: a node a pixel, an edge between 4-neighbours.
+
+    Args:
+        image: RGB in [0, 1].
+
+    Returns:
+        `Data` with `x` [H·W, 3] float32 (RGB), `pos` [H·W, 2] float32 (x, y in pixels),
+        `edge_index` [2, E] int64 (both directions, sorted) and `image_size` [1, 2] int64 (H, W).
+    """
+    height, width = image.shape[-2:]
+    return Data(
+        x=flatten_pixels(image),
+        pos=pixel_positions(height, width, image.device).float(),
+        edge_index=to_undirected(
+            pixel_edges(height, width, image.device), num_nodes=height * width
+        ),
+        image_size=torch.tensor([[height, width]], device=image.device),
+    )

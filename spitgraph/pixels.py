@@ -1,0 +1,164 @@
+"""Per-pixel features that the contraction compares (METHOD 3), and image gradients (METHOD 4.3)."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+FeatureMap = Float[Tensor, "C H W"]
+
+#: Channel statistics (m, a) of the contrast adjustment, red, green, blue (METHOD 3.1.1).
+CONTRAST = ((0.485, 0.539), (0.456, 0.507), (0.406, 0.404))
+#: Scale of the asinh contrast of gradients (METHOD 4.3).
+GRADIENT_CONTRAST = 27.8
+#: Chroma counts one and a half times: fewer regions leak over borders (docs/quality.md).
+CHROMA_WEIGHT = 1.5
+
+
+def lab(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
+    """CIE Lab (D65) over 100, chroma weighted by 1.5: a space for distances (METHOD 3.2)."""
+    import kornia.color
+
+    features = kornia.color.rgb_to_lab(image.double()) / 100
+    features[1:] *= CHROMA_WEIGHT
+    return features
+
+
+def lab_direction(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "4 H W"]:
+    """(L/50 − 1, a/50, b/50, 1): Lab as directions, for comparison by cosine.
+
+    The constant keeps mid-grey, the origin of the other three, from having no direction at all.
+    """
+    import kornia.color
+
+    features = kornia.color.rgb_to_lab(image.double()) / 50
+    features[0] -= 1
+    return torch.cat([features, torch.ones_like(features[:1])])
+
+
+def spit(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "4 H W"]:
+    """The authors' pipeline: saturated, diffused YCbCr and gradient magnitude (METHOD 3.1)."""
+    import kornia.color
+    import kornia.enhance
+
+    image = image.double()
+    unit = (adjust_contrast(image) + 1) / 2
+    saturated = kornia.enhance.adjust_saturation_with_gray_subtraction(unit, 2.718)
+    ycbcr = 2 * kornia.color.rgb_to_ycbcr(saturated) - 1
+    colour = diffuse(asinh_contrast(ycbcr, 10.0)).clamp(-1, 1)
+    # the largest joint response of the two Scharr filters is 13/16 each
+    largest = math.sqrt(2) * math.asinh(GRADIENT_CONTRAST * 13 / 16) / math.asinh(GRADIENT_CONTRAST)
+    dy, dx = gradients(image)
+    texture = 2 * (dy * dy + dx * dx).sqrt() / largest - 1
+    return torch.cat([colour, texture[None]])
+
+
+#: The presets by name.
+FEATURES: dict[str, Callable[[Tensor], Tensor]] = {"lab": lab, "spit": spit}
+
+
+def adjust_contrast(image: Float[Tensor, "3 *S"]) -> Float[Tensor, "3 *S"]:
+    """Kumaraswamy contrast of each channel, from [0, 1] to [−1, 1] (METHOD 3.1.1).
+
+    k(x) = 1 − (1 − xᵃ)ᵇ with b = −ln 2 / ln(1 − mᵃ), so that k(m) = ½; the result is 2k − 1.
+    """
+    channels = []
+    for x, (m, a) in zip(image, CONTRAST, strict=True):
+        b = -math.log(2) / math.log1p(-(m**a))
+        channels.append(1 - 2 * (1 - x**a) ** b)
+    return torch.stack(channels)
+
+
+def asinh_contrast(x: Float[Tensor, "*S"], scale: float) -> Float[Tensor, "*S"]:
+    """asinh(scale·x) / asinh(scale): stretches small values, keeps −1, 0 and 1 (METHOD 3.1.4)."""
+    return torch.asinh(scale * x) / math.asinh(scale)
+
+
+def diffuse(
+    image: Float[Tensor, "C H W"], rounds: int = 4, kappa: float = 0.1, gamma: float = 0.5
+) -> Float[Tensor, "C H W"]:
+    """Perona–Malik diffusion, first kind: flux exp(−(∇/κ)²)·∇ over pixel sides (METHOD 3.1.5).
+
+    Forward differences, no flux through the image border.
+    """
+    for _ in range(rounds):
+        down = image[:, 1:] - image[:, :-1]
+        right = image[:, :, 1:] - image[:, :, :-1]
+        down = pad(down * torch.exp(-((down / kappa) ** 2)), (0, 0, 1, 1))
+        right = pad(right * torch.exp(-((right / kappa) ** 2)), (1, 1, 0, 0))
+        divergence = (down[:, 1:] - down[:, :-1]) + (right[:, :, 1:] - right[:, :, :-1])
+        image = image + gamma * divergence
+    return image
+
+
+def gradients(
+    image: Float[Tensor, "3 H W"],
+) -> tuple[Float[Tensor, "H W"], Float[Tensor, "H W"]]:
+    """Scharr gradients (∇y, ∇x) of the mean channel, asinh contrast applied (METHOD 4.3).
+
+    Cross-correlation with ([−3, −10, −3], [0, 0, 0], [3, 10, 3])/16 and its transpose, borders
+    replicated. Written as shifted sums: a library convolution may add up in another order on
+    another device.
+    """
+    padded = pad(image.mean(0)[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
+
+    def smooth(before: Tensor, centre: Tensor, after: Tensor) -> Tensor:
+        return 3 * before + 10 * centre + 3 * after
+
+    across = smooth(padded[:, :-2], padded[:, 1:-1], padded[:, 2:])  # smoothed along x
+    along = smooth(padded[:-2], padded[1:-1], padded[2:])  # smoothed along y
+    dy = (across[2:] - across[:-2]) / 16
+    dx = (along[:, 2:] - along[:, :-2]) / 16
+    return asinh_contrast(dy, GRADIENT_CONTRAST), asinh_contrast(dx, GRADIENT_CONTRAST)
+
+
+def comparison_features(
+    image: Float[Tensor, "3 H W"],
+    features: str | Callable[[Tensor], Tensor],
+    similarity: str = "sqrt_ward",
+) -> Float[Tensor, "C HW"]:
+    """Float64 features of every pixel, by preset or by the user's own function.
+
+    Under `similarity="cosine"`, which sees directions only, `"lab"` means `lab_direction`.
+
+    Args:
+        image: RGB in [0, 1].
+        features: `"lab"`, `"spit"`, or a callable image [3, H, W] → [C, H, W] or [H·W, C] float.
+        similarity: Name of the edge weight that the features are for.
+
+    Raises:
+        ValueError: The callable's result has another shape, is not finite, or exceeds ±4096.
+        TypeError: The callable's result is not a floating-point tensor.
+    """
+    height, width = image.shape[-2:]
+    if features == "lab" and similarity == "cosine":
+        features = lab_direction
+    if isinstance(features, str):
+        return FEATURES[features](image).flatten(1)
+    result = features(image)
+    if not isinstance(result, Tensor) or not result.is_floating_point():
+        came = result.dtype if isinstance(result, Tensor) else type(result).__name__
+        raise TypeError(f"features must return a floating-point tensor, got {came}")
+    if result.dim() == 3 and result.shape[0] > 0 and result.shape[1:] == (height, width):
+        flat = result.flatten(1)
+    elif result.dim() == 2 and result.shape[0] == height * width and result.shape[1] > 0:
+        flat = result.t()
+    else:
+        raise ValueError(
+            f"features must return [C, {height}, {width}] or [{height * width}, C] for an image of "
+            f"{height}×{width} pixels, got {list(result.shape)}"
+        )
+    return checked_magnitude(flat.to(image.device, torch.float64))
+
+
+def checked_magnitude(features: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+    """The features, if they are finite and small enough for exact integer sums (METHOD 2.8)."""
+    low, high = features.aminmax()
+    if not (low >= -4096 and high <= 4096):  # NaN fails both
+        raise ValueError(
+            f"features must be finite and within ±4096, got values from {low:g} to {high:g}"
+        )
+    return features
