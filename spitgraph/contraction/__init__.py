@@ -1,0 +1,20 @@
+"""G(t) → G(t+1): weigh the edges, select the strongest, reduce the regions, connect the rest."""
+
+from spitgraph.contraction.connect import MergeEdges
+from spitgraph.contraction.graph import RegionGraph, level_zero
+from spitgraph.contraction.hierarchy import contract, contract_once
+from spitgraph.contraction.reduce import BoxReduce, SumReduce
+from spitgraph.contraction.select import StrongestEdgeSelect
+from spitgraph.contraction.weights import SIMILARITIES
+
+__all__ = [
+    "SIMILARITIES",
+    "BoxReduce",
+    "MergeEdges",
+    "RegionGraph",
+    "StrongestEdgeSelect",
+    "SumReduce",
+    "contract",
+    "contract_once",
+    "level_zero",
+]

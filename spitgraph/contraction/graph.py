@@ -1,0 +1,101 @@
+"""The state of one level: a batch of region graphs."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from spitgraph.grid import pixel_edges, pixel_positions
+
+#: Comparison features are quantised once, at level 0, to this many steps per unit (METHOD 2.8).
+STEPS_PER_UNIT = 2**20
+
+
+@dataclass
+class RegionGraph:
+    """Regions of a batch of images at one level, the images' regions one after the other.
+
+    Everything is an exact integer, so that pooling does not depend on the order of additions.
+
+    Attributes:
+        sums: [C, n] int64, quantised comparison features summed over each region's pixels.
+        size: [n] int64, pixels.
+        box: [4, n] int64 (x_min, y_min, x_max, y_max; max exclusive), or None where not needed.
+        edge_index: [2, E] int64, touching regions; each pair once, smaller number first.
+        border: [E] int64, length of the shared border in pixel sides.
+        image: [n] int64, which image a region belongs to.
+        counts: Regions of each image.
+    """
+
+    sums: Int64[Tensor, "C n"]
+    size: Int64[Tensor, " n"]
+    box: Int64[Tensor, "4 n"] | None
+    edge_index: Int64[Tensor, "2 E"]
+    border: Int64[Tensor, " E"]
+    image: Int64[Tensor, " n"]
+    counts: list[int]
+
+    @property
+    def num_regions(self) -> int:
+        """Regions of all images together."""
+        return self.size.numel()
+
+    @property
+    def start(self) -> Int64[Tensor, " B"]:
+        """Number of each image's first region."""
+        counts = torch.tensor(self.counts, device=self.size.device)
+        return counts.cumsum(0) - counts
+
+
+def quantise(features: Float64[Tensor, "C HW"]) -> Int64[Tensor, "C HW"]:
+    """Features as whole steps: far coarser than float64 rounding, so that devices agree."""
+    return (features * STEPS_PER_UNIT).round().long()
+
+
+def grid_edges(
+    sizes: list[tuple[int, int]], device: torch.device | None = None
+) -> Int64[Tensor, "2 E"]:
+    """Pixel edges of a batch of grids of the given (H, W), each once."""
+    edges, start = [], 0
+    for height, width in sizes:
+        edges.append(pixel_edges(height, width, device) + start)
+        start += height * width
+    return torch.cat(edges, dim=1)
+
+
+def level_zero(
+    features: list[Float64[Tensor, "C _"]],
+    sizes: list[tuple[int, int]],
+    *,
+    edge_index: Int64[Tensor, "2 E"] | None = None,
+    with_boxes: bool = False,
+) -> RegionGraph:
+    """The pixels of a batch of images as regions.
+
+    Args:
+        features: [C, H·W] float64 per image, row by row.
+        sizes: (H, W) per image.
+        edge_index: Undirected edges, each once, in place of the grid's own.
+        with_boxes: Whether the boxes that compactness needs are kept.
+    """
+    sums = torch.cat([quantise(f) for f in features], dim=1)
+    device = sums.device
+    counts = [height * width for height, width in sizes]
+    if edge_index is None:
+        edge_index = grid_edges(sizes, device)
+    box = None
+    if with_boxes:
+        corner = torch.cat([pixel_positions(h, w, device) for h, w in sizes]).t()
+        box = torch.cat([corner, corner + 1])
+    return RegionGraph(
+        sums=sums,
+        size=torch.ones(sums.shape[1], dtype=torch.int64, device=device),
+        box=box,
+        edge_index=edge_index,
+        border=torch.ones(edge_index.shape[1], dtype=torch.int64, device=device),
+        image=torch.arange(len(counts), device=device).repeat_interleave(
+            torch.tensor(counts, device=device)
+        ),
+        counts=counts,
+    )
