@@ -1,0 +1,82 @@
+"""What a partition's regions look like: sizes, boxes, centroids, colours, shared borders."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
+from torch_geometric.utils import to_undirected
+
+from spitgraph.extensions import scatter_max, scatter_min, scatter_sum
+from spitgraph.grid import pixel_positions
+
+#: Colours are averaged as whole numbers of this step, so that means do not depend on their order.
+COLOUR_STEPS = 2**24
+
+
+@dataclass
+class Regions:
+    """Attributes of N regions and of the E directed edges between them; see `TokenData`."""
+
+    size: Int64[Tensor, " N"]
+    bbox: Int64[Tensor, "N 4"]
+    pos: Float32[Tensor, "N 2"]
+    color: Float32[Tensor, "N 3"]
+    edge_index: Int64[Tensor, "2 E"]
+    edge_attr: Float32[Tensor, "E 1"]
+
+
+def describe_regions(
+    cluster: Int64[Tensor, " HW"],
+    num_regions: int,
+    pixels: Float[Tensor, "HW 3"],
+    height: int,
+    width: int,
+) -> Regions:
+    """Measure the regions of one image, exactly: every sum is over integers.
+
+    Args:
+        cluster: Region of each pixel, row by row, in 0 … num_regions − 1, none empty.
+        num_regions: N.
+        pixels: RGB in [0, 1].
+        height: H of the image.
+        width: W of the image.
+    """
+    position = pixel_positions(height, width, cluster.device).t()  # [2, HW]
+    colour = (pixels.detach().t().double() * COLOUR_STEPS).round().long()  # [3, HW]
+    size = torch.bincount(cluster, minlength=num_regions)
+    sums = scatter_sum(torch.cat([position, colour]), cluster, num_regions)
+    means = sums.double() / size
+    edge_index, edge_attr = shared_borders(cluster.view(height, width), num_regions)
+    return Regions(
+        size=size,
+        bbox=bounding_boxes(cluster, num_regions, position),
+        pos=means[:2].t().float().contiguous(),
+        color=(means[2:] / COLOUR_STEPS).t().float().contiguous(),
+        edge_index=edge_index,
+        edge_attr=edge_attr,
+    )
+
+
+def bounding_boxes(
+    cluster: Int64[Tensor, " HW"], num_regions: int, position: Int64[Tensor, "2 HW"]
+) -> Int64[Tensor, "N 4"]:
+    """(x_min, y_min, x_max, y_max) of each region, max exclusive."""
+    low = scatter_min(position, cluster, position.new_full((2, num_regions), 2**62))
+    high = scatter_max(position, cluster, position.new_zeros(2, num_regions))
+    return torch.cat([low, high + 1]).t().contiguous()
+
+
+def shared_borders(
+    seg: Int64[Tensor, "H W"], num_regions: int
+) -> tuple[Int64[Tensor, "2 E"], Float32[Tensor, "E 1"]]:
+    """Regions that touch, in both directions and sorted; and how many pixel sides they share."""
+    pairs = []
+    for one, other in ((seg[:, :-1], seg[:, 1:]), (seg[:-1], seg[1:])):
+        differ = one != other
+        pairs.append(torch.stack([one[differ], other[differ]]))
+    crossing = torch.cat(pairs, dim=1)  # [2, pixel sides between regions]
+    edge_index, length = to_undirected(
+        crossing, torch.ones_like(crossing[0]), num_nodes=num_regions, reduce="sum"
+    )
+    return edge_index, length.float()[:, None]
