@@ -1,0 +1,15 @@
+"""τ: images → token graphs."""
+
+from spitgraph.tokenizers.base import Tokenizer
+from spitgraph.tokenizers.partition import from_partition
+from spitgraph.tokenizers.patch import PatchTokenizer
+from spitgraph.tokenizers.superpixel import SuperpixelTokenizer
+from spitgraph.tokenizers.voronoi import VoronoiTokenizer
+
+__all__ = [
+    "PatchTokenizer",
+    "SuperpixelTokenizer",
+    "Tokenizer",
+    "VoronoiTokenizer",
+    "from_partition",
+]

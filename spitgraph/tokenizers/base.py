@@ -1,0 +1,49 @@
+"""What every tokenizer τ does: images in, token graphs out."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch_geometric.data import Batch
+
+from spitgraph.data import TokenData, tokens_from_hierarchy
+from spitgraph.images import ImagesLike, load_images
+
+
+class Tokenizer(nn.Module, ABC):
+    """A partition of images into tokens; a module without parameters."""
+
+    @abstractmethod
+    def hierarchies(self, images: list[Float[Tensor, "3 _H _W"]]) -> list[list[Tensor]]:
+        """For every image, its parent maps: region of level t → region of level t + 1, int64."""
+
+    def forward(self, images: ImagesLike) -> TokenData:
+        """Token graphs of images.
+
+        Args:
+            images: Anything `spitgraph.images.load_images` takes.
+
+        Returns:
+            `TokenData` for one image; for a batch or list, a PyG `Batch` of them.
+
+        Raises:
+            ValueError, TypeError: The input is not images; see `load_images`.
+        """
+        loaded, is_batch = load_images(images)
+        with torch.no_grad():
+            hierarchies = self.hierarchies([image.detach() for image in loaded])
+        tokens = [
+            tokens_from_hierarchy(image, parents)
+            for image, parents in zip(loaded, hierarchies, strict=True)
+        ]
+        return Batch.from_data_list(tokens) if is_batch else tokens[0]
+
+
+def positive_integer(value: int, name: str) -> int:
+    """The value, if it is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
+    return value

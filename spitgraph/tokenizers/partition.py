@@ -1,0 +1,61 @@
+"""Tokens from label maps made elsewhere: SLIC, SAM, annotations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+from torch_geometric.data import Batch
+
+from spitgraph.data import TokenData, tokens_from_partition
+from spitgraph.grid import flatten_pixels
+from spitgraph.images import ImagesLike, load_images
+
+
+def from_partition(images: ImagesLike, partition: Any) -> TokenData:
+    """Token graphs of images whose pixels the caller has labelled.
+
+    Args:
+        images: Anything `spitgraph.images.load_images` takes.
+        partition: Labels of one image [H, W], of a batch [B, H, W], or a list of [H, W] of
+            different sizes; integer tensors or arrays. They are renumbered in ascending order per
+            image; a label's pixels need not be connected.
+
+    Returns:
+        `TokenData` for one image; for a batch or list, a PyG `Batch` of them.
+
+    Raises:
+        ValueError: Labels and images differ in number or size.
+        TypeError: Labels are not integers.
+    """
+    loaded, is_batch = load_images(images)
+    labels = list(partition) if is_batch else [partition]
+    if len(labels) != len(loaded):
+        raise ValueError(f"got {len(loaded)} images but {len(labels)} label maps")
+    tokens = []
+    for index, (image, label_map) in enumerate(zip(loaded, labels, strict=True)):
+        height, width = image.shape[1:]
+        name = f"label map {index}" if is_batch else "label map"
+        cluster = renumbered(label_map, height, width, name).to(image.device)
+        tokens.append(tokens_from_partition(flatten_pixels(image), height, width, cluster))
+    return Batch.from_data_list(tokens) if is_batch else tokens[0]
+
+
+def renumbered(labels: Any, height: int, width: int, name: str) -> Int64[Tensor, " HW"]:
+    """Labels of an H×W map as 0 … N − 1 in ascending order, row by row."""
+    if not isinstance(labels, Tensor):
+        if not isinstance(labels, np.ndarray | Sequence):
+            raise TypeError(f"{name} must be an integer tensor or array, got {type(labels)}")
+        array = np.asarray(labels)
+        if array.dtype.kind not in "bui":
+            raise TypeError(f"{name} must hold integers, got {array.dtype}")
+        labels = torch.from_numpy(array.astype(np.int64))
+    if labels.is_floating_point() or labels.is_complex():
+        raise TypeError(f"{name} must hold integers, got {labels.dtype}")
+    if labels.shape != (height, width):
+        raise ValueError(
+            f"{name} must be [{height}, {width}] like its image, got {list(labels.shape)}"
+        )
+    return torch.unique(labels.flatten().long(), return_inverse=True)[1]
