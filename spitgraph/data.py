@@ -1,6 +1,7 @@
 """TokenData: one image as a graph of irregular tokens, and how such graphs batch."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -119,13 +120,38 @@ class TokenData(Data):
             self.pixels, height, width, cluster, parents=self.parents[:level]
         )
 
+    def iter_images(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """For every image: pixels [3, H, W], cluster [H·W] within the image, size and bbox.
+
+        Raises:
+            ValueError: The pixels were dropped.
+        """
+        if "pixels" not in self:
+            raise ValueError("the pixels are needed, which without_pixels() dropped")
+        sizes = self.image_size.tolist()
+        areas = [height * width for height, width in sizes]
+        counts = self.ptr.diff().tolist() if "ptr" in self else [self.num_nodes]
+        start = 0
+        for (height, width), count, pixels, cluster, size, bbox in zip(
+            sizes,
+            counts,
+            self.pixels.split(areas),
+            self.cluster.split(areas),
+            self._store["size"].split(counts),
+            self.bbox.split(counts),
+            strict=True,
+        ):
+            yield pixels.t().unflatten(1, (height, width)), cluster - start, size, bbox
+            start += count
+
     def without_pixels(self) -> "TokenData":
         """A copy that does not hold `pixels`, which are most of its memory."""
-        copy = self.__copy__()
-        del copy.pixels
+        tokens = copy.copy(self)
+        del tokens.pixels
         if "ptr" in self:
-            del copy._slice_dict["pixels"], copy._inc_dict["pixels"]
-        return copy
+            tokens._slice_dict = {k: v for k, v in self._slice_dict.items() if k != "pixels"}
+            tokens._inc_dict = {k: v for k, v in self._inc_dict.items() if k != "pixels"}
+        return tokens
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         if key == "cluster":
@@ -142,6 +168,19 @@ class TokenData(Data):
 
 
 torch.serialization.add_safe_globals([TokenData, Batch, DynamicInheritanceGetter])
+
+
+def with_token_vectors(tokens: TokenData, x: Float[Tensor, "N D"]) -> TokenData:
+    """A shallow copy of tokens (or a batch of them) with `x` set."""
+    tokens = copy.copy(tokens)
+    tokens.x = x
+    if "ptr" in tokens:  # what taking one image out of a batch goes by
+        tokens._slice_dict = {**tokens._slice_dict, "x": tokens.ptr.cpu()}
+        tokens._inc_dict = {
+            **tokens._inc_dict,
+            "x": torch.zeros(tokens.num_graphs, dtype=torch.int64),
+        }
+    return tokens
 
 
 def tokens_from_partition(

@@ -38,12 +38,3 @@ class Tokenizer(nn.Module, ABC):
             for image, parents in zip(loaded, hierarchies, strict=True)
         ]
         return Batch.from_data_list(tokens) if is_batch else tokens[0]
-
-
-def positive_integer(value: int, name: str) -> int:
-    """The value, if it is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-    return value

@@ -3,9 +3,10 @@
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from spitgraph.checks import integer
 from spitgraph.extensions import square_cells
 from spitgraph.grid import pixel_positions
-from spitgraph.tokenizers.base import Tokenizer, positive_integer
+from spitgraph.tokenizers.base import Tokenizer
 
 
 class PatchTokenizer(Tokenizer):
@@ -22,7 +23,7 @@ class PatchTokenizer(Tokenizer):
 
     def __init__(self, patch_size: int = 16) -> None:
         super().__init__()
-        self.patch_size = positive_integer(patch_size, "patch_size")
+        self.patch_size = integer(patch_size, "patch_size")
 
     def hierarchies(self, images: list[Float[Tensor, "3 _H _W"]]) -> list[list[Tensor]]:
         """Patch of each pixel of every image, as a hierarchy of one level."""

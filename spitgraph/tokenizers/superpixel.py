@@ -1,14 +1,14 @@
 """Superpixel tokens: the grid graph, contracted level by level."""
 
-import math
 from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor
 
+from spitgraph.checks import integer, one_of, unit_interval
 from spitgraph.contraction import SIMILARITIES, contract, level_zero
 from spitgraph.pixels import FEATURES, comparison_features
-from spitgraph.tokenizers.base import Tokenizer, positive_integer
+from spitgraph.tokenizers.base import Tokenizer
 
 
 class SuperpixelTokenizer(Tokenizer):
@@ -39,8 +39,8 @@ class SuperpixelTokenizer(Tokenizer):
         features: str | Callable[[Tensor], Tensor] = "lab",
     ) -> None:
         super().__init__()
-        self.levels = positive_integer(levels, "levels")
-        self.num_tokens = None if num_tokens is None else positive_integer(num_tokens, "num_tokens")
+        self.levels = integer(levels, "levels")
+        self.num_tokens = None if num_tokens is None else integer(num_tokens, "num_tokens")
         self.compactness = unit_interval(compactness, "compactness")
         self.similarity = one_of(similarity, SIMILARITIES, "similarity")
         self.features = features if callable(features) else one_of(features, FEATURES, "features")
@@ -78,19 +78,3 @@ class SuperpixelTokenizer(Tokenizer):
             f"{count}, compactness={self.compactness:g}, similarity={self.similarity!r}, "
             f"features={features!r}"
         )
-
-
-def unit_interval(value: float, name: str) -> float:
-    """The value as a float, if it lies in [0, 1]."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if math.isnan(value) or not 0 <= value <= 1:
-        raise ValueError(f"{name} must be in [0, 1], got {value}")
-    return float(value)
-
-
-def one_of(value: object, choices: dict, name: str) -> str:
-    """The value, if it is one of the named choices."""
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-    return value

@@ -4,9 +4,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from spitgraph.checks import integer
 from spitgraph.extensions import nearest_seed
 from spitgraph.grid import pixel_positions
-from spitgraph.tokenizers.base import Tokenizer, positive_integer
+from spitgraph.tokenizers.base import Tokenizer
 
 
 class VoronoiTokenizer(Tokenizer):
@@ -24,7 +25,7 @@ class VoronoiTokenizer(Tokenizer):
 
     def __init__(self, num_tokens: int = 196, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.num_tokens = positive_integer(num_tokens, "num_tokens")
+        self.num_tokens = integer(num_tokens, "num_tokens")
         self.generator = generator
 
     def hierarchies(self, images: list[Float[Tensor, "3 _H _W"]]) -> list[list[Tensor]]:

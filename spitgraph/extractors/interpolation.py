@@ -1,0 +1,99 @@
+"""φ: what a region looks like, where it is and how rough it is, as a vector of fixed length."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from spitgraph.checks import integer, one_of
+from spitgraph.data import TokenData, with_token_vectors
+from spitgraph.extractors.colour import SAMPLERS, sample_colours
+from spitgraph.extractors.histogram import joint_histogram, pixel_blocks
+from spitgraph.grid import pixel_positions
+from spitgraph.pixels import adjust_contrast, gradients
+
+
+class InterpolationExtractor(nn.Module):
+    """Token vectors by interpolation and joint histograms (METHOD 4; Aasan et al. 2024, §2.2).
+
+    For each of β×β bins, row by row: red, green and blue of the region stretched to β×β samples,
+    the joint histogram of its pixels' positions, and, with `gradient`, that of their gradients.
+    Works for any tokenizer, any partition and mixed image sizes; differentiable with respect to
+    `pixels`.
+
+    An image's vectors do not depend on its batch: images are handled one after the other.
+
+    Args:
+        bins: β, bins a side, at least 2.
+        gradient: Whether the gradient histogram is part of the vector.
+        sigma: Standard deviation of the histograms' Gaussian, in units of half the longer side.
+        mode: `"bilinear"`, or `"nearest"`, which with square patches of side β is their pixels.
+
+    Raises:
+        ValueError, TypeError: An argument is outside its range or of another type.
+    """
+
+    def __init__(
+        self, bins: int = 16, *, gradient: bool = True, sigma: float = 0.05, mode: str = "bilinear"
+    ) -> None:
+        super().__init__()
+        if not 0 < sigma < float("inf"):
+            raise ValueError(f"sigma must be positive, got {sigma}")
+        self.bins = integer(bins, "bins", minimum=2)
+        self.gradient = gradient
+        self.sigma = sigma
+        self.mode = one_of(mode, SAMPLERS, "mode")
+
+    @property
+    def out_channels(self) -> int:
+        """Length D of a token vector."""
+        return (4 + self.gradient) * self.bins**2
+
+    def forward(self, tokens: TokenData) -> TokenData:
+        """The same tokens (or batch of them) with `x` [N, D] set.
+
+        Args:
+            tokens: Token graphs that hold their pixels.
+
+        Returns:
+            A shallow copy; `x` has the dtype of `pixels`.
+
+        Raises:
+            ValueError: The pixels were dropped.
+        """
+        if not isinstance(tokens, TokenData):
+            raise TypeError(f"expected TokenData or a Batch of it, got {type(tokens).__name__}")
+        x = torch.cat([self._image_vectors(*image) for image in tokens.iter_images()])
+        return with_token_vectors(tokens, x)
+
+    def _image_vectors(
+        self,
+        image: Float[Tensor, "3 H W"],
+        cluster: Int64[Tensor, " HW"],
+        size: Int64[Tensor, " N"],
+        bbox: Int64[Tensor, "N 4"],
+    ) -> Float[Tensor, "N D"]:
+        height, width = image.shape[1:]
+        colour = adjust_contrast(image).flatten(1).t().contiguous()
+        sampled = sample_colours(colour, cluster, bbox, height, width, self.bins, self.mode)
+        blocks = pixel_blocks(cluster, size)
+        values = [unit_positions(height, width, image)]
+        if self.gradient:
+            # float64 inside, for the asinh contrast magnifies rounding
+            values.append(torch.stack(gradients(image.double())).flatten(1).to(image.dtype))
+        histograms = [
+            joint_histogram(vertical, horizontal, blocks, size, self.bins, self.sigma)
+            for vertical, horizontal in values
+        ]
+        return torch.cat([sampled, torch.stack(histograms, dim=-1)], dim=-1).flatten(1)
+
+    def extra_repr(self) -> str:
+        """What `repr` shows between the brackets."""
+        return (
+            f"bins={self.bins}, gradient={self.gradient}, sigma={self.sigma:g}, mode={self.mode!r}"
+        )
+
+
+def unit_positions(height: int, width: int, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "2 HW"]:
+    """(y', x') of every pixel: 2y/max(H, W) − 1, likewise x, so that the aspect ratio is kept."""
+    position = pixel_positions(height, width, image.device).double()
+    return (2 * position / max(height, width) - 1).t().flip(0).to(image.dtype)
