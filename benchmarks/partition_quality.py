@@ -3,7 +3,7 @@
     python benchmarks/partition_quality.py FOLDER [--num-tokens 628 151] [--limit N] [--csv OUT]
 
 FOLDER holds `ID.jpg` and `ID.npz` (`segmentations` [annotators, H, W]). Each image goes through all
-methods in turn, in one process, so that times may be compared with each other. Metrics: METHOD.md
+methods in turn, in one process, so that times may be compared with each other. Metrics: METHOD
 section 9, averaged over annotators, then over images.
 """
 
@@ -76,7 +76,7 @@ def _slic(n_segments: int) -> Partition:
 
 
 def _felzenszwalb(min_size: int) -> Partition:
-    # One number to search: scale at a third of it comes near BASELINES.md's rows.
+    # One number to search: a scale of a third of it suits both counts.
     return partial(felzenszwalb, scale=min_size // 3, sigma=0.8, min_size=min_size)
 
 

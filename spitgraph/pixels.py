@@ -141,7 +141,7 @@ def gradients(
 def comparison_features(
     image: Float[Tensor, "3 H W"],
     features: str | Callable[[Tensor], Tensor],
-    similarity: str = "sqrt_ward",
+    similarity: str = "distance",
 ) -> Float[Tensor, "C HW"]:
     """Float64 features of every pixel, by preset or by the user's own function.
 

@@ -47,7 +47,7 @@ def contract(
     *,
     levels: int = 4,
     num_regions: int | None = None,
-    similarity: str = "sqrt_ward",
+    similarity: str = "distance",
     compactness: float = 0.0,
 ) -> list[Parents]:
     """The hierarchy of every image, as the parent of each region at each level.

@@ -18,9 +18,10 @@ Similarity = Callable[
     [Float64[Tensor, "C n"], Float64[Tensor, " n"], Int64[Tensor, "2 E"]], EdgeWeight
 ]
 
-#: Unit of merge costs: 1/(1 + 2·cost) brings the costs at which a region should rather wait a level
-#: into the reach of the self-loops.
-COST_SCALE = 2.0
+#: Units of distances and merge costs: they bring those at which a large region should rather wait a
+#: level into the reach of the self-loops.
+DISTANCE_SCALE = 12.0
+WARD_SCALE = 2.0
 
 
 def cosine(
@@ -43,25 +44,23 @@ def ward(
     The cost is the variance that the merge leaves unexplained (Ward 1963).
     """
     cost = pair_size(size, edge_index) * squared_distance(mean, edge_index)
-    return 1 / (1 + COST_SCALE * cost)
+    return 1 / (1 + WARD_SCALE * cost)
 
 
-def sqrt_ward(
+def distance(
     mean: Float64[Tensor, "C n"], size: Float64[Tensor, " n"], edge_index: Int64[Tensor, "2 E"]
 ) -> EdgeWeight:
-    """1 / (1 + 2·cost), cost √(|u||v|/(|u|+|v|)) · ‖μ_u − μ_v‖².
-
-    Between Ward's cost, under which large regions hardly ever merge, and the plain distance.
-    """
-    cost = pair_size(size, edge_index).sqrt() * squared_distance(mean, edge_index)
-    return 1 / (1 + COST_SCALE * cost)
+    """1 / (1 + 12·‖μ_u − μ_v‖²): likeness alone; sizes count through the self-loops only."""
+    return 1 / (1 + DISTANCE_SCALE * squared_distance(mean, edge_index))
 
 
+#: Edges weighed at a time: intermediate results stay in a processor's cache.
+EDGES_AT_A_TIME = 2**18
 #: How the box around two regions follows from theirs: x_min, y_min, x_max, y_max.
 JOINT_BOX = (torch.minimum, torch.minimum, torch.maximum, torch.maximum)
 
 #: Similarities by name.
-SIMILARITIES: dict[str, Similarity] = {"sqrt_ward": sqrt_ward, "ward": ward, "cosine": cosine}
+SIMILARITIES: dict[str, Similarity] = {"distance": distance, "ward": ward, "cosine": cosine}
 
 
 def pair_size(size: Float64[Tensor, " n"], edge_index: Int64[Tensor, "2 E"]) -> EdgeWeight:
@@ -106,16 +105,13 @@ def edge_weights(graph: RegionGraph, similarity: Similarity, compactness: float)
     """Weight of every edge, in [0, 1] (METHOD 2.1, 2.3)."""
     size = graph.size.double()
     mean = graph.sums.double() / size / STEPS_PER_UNIT
-    weight = similarity(mean, size, graph.edge_index)
-    if compactness == 0:
-        return weight
-    assert graph.box is not None
-    joint = [
-        combine(*at_ends(bound, graph.edge_index))
-        for combine, bound in zip(JOINT_BOX, graph.box, strict=True)
-    ]
-    squareness = box_fill(torch.add(*at_ends(graph.size, graph.edge_index)), torch.stack(joint))
-    return compactness * squareness + (1 - compactness) * weight
+    weights = []
+    for edge_index in graph.edge_index.split(EDGES_AT_A_TIME, dim=1):
+        weight = similarity(mean, size, edge_index)
+        if compactness != 0:
+            weight = compactness * joint_fill(graph, edge_index) + (1 - compactness) * weight
+        weights.append(weight)
+    return torch.cat(weights)
 
 
 def self_loop_weights(graph: RegionGraph, compactness: float) -> Float64[Tensor, " n"]:
@@ -138,6 +134,16 @@ def self_loop_weights(graph: RegionGraph, compactness: float) -> Float64[Tensor,
         squareness = box_fill(graph.size, graph.box)
         weight = compactness * squareness + (1 - compactness) * weight
     return torch.where((graph.size > 1) & (deviation > 0), weight, -torch.inf)
+
+
+def joint_fill(graph: RegionGraph, edge_index: Int64[Tensor, "2 E"]) -> EdgeWeight:
+    """δ of the two regions of every edge together (METHOD 2.3)."""
+    assert graph.box is not None
+    box = [
+        combine(*at_ends(bound, edge_index))
+        for combine, bound in zip(JOINT_BOX, graph.box, strict=True)
+    ]
+    return box_fill(torch.add(*at_ends(graph.size, edge_index)), torch.stack(box))
 
 
 def box_fill(size: Int64[Tensor, " k"], box: Int64[Tensor, "4 k"]) -> Float64[Tensor, " k"]:

@@ -1,4 +1,4 @@
-"""Quality of a partition (METHOD.md section 9).
+"""Quality of a partition (METHOD 9).
 
 The definitions are those of Stutz, Hermans & Leibe (2018), arXiv 1612.01601. S runs over the
 regions of the partition that is judged, g over those of the human segmentation, |·| counts pixels,
@@ -37,7 +37,7 @@ def boundary_recall(labels: LabelMap, truth: LabelMap, radius: int | None = None
     Args:
         labels: the partition, integer or bool [H, W].
         truth: the human segmentation, integer or bool [H, W].
-        radius: r in pixels, at least 0; None for METHOD.md's round(0.0025 · image diagonal).
+        radius: r in pixels, at least 0; None for METHOD 9's round(0.0025 · image diagonal).
 
     Returns:
         Between 0 and 1, higher is better; 1 where `truth` has no boundary.

@@ -18,10 +18,10 @@ class SuperpixelTokenizer(Tokenizer):
     same tokens, bit for bit, in any batch, on any device and number of threads.
 
     Args:
-        levels: Contraction steps T. T = 4 gives about as many tokens as 16×16 patches.
+        levels: Contraction steps T. T = 4 gives tokens of about the size of 14×14 patches.
         num_tokens: Exact count K of tokens an image, 1 … H·W, in place of a count of levels.
         compactness: λ in [0, 1]; how much square regions are preferred to similar ones.
-        similarity: Weight of an edge: `"sqrt_ward"`, `"ward"` or `"cosine"` (the authors').
+        similarity: Weight of an edge: `"distance"`, `"ward"` or `"cosine"` (the authors').
         features: What is compared: `"lab"`, `"spit"` (the authors'), or a callable
             image [3, H, W] → [C, H, W] or [H·W, C] float.
 
@@ -35,7 +35,7 @@ class SuperpixelTokenizer(Tokenizer):
         *,
         num_tokens: int | None = None,
         compactness: float = 0.0,
-        similarity: str = "sqrt_ward",
+        similarity: str = "distance",
         features: str | Callable[[Tensor], Tensor] = "lab",
     ) -> None:
         super().__init__()
