@@ -15,9 +15,13 @@ def pixel_edges(
     Pixel (y, x) is node y·width + x. E = height·(width − 1) + (height − 1)·width.
     """
     node = torch.arange(height * width, device=device).view(height, width)
-    right = torch.stack([node[:, :-1].reshape(-1), node[:, 1:].reshape(-1)])
-    down = torch.stack([node[:-1].reshape(-1), node[1:].reshape(-1)])
-    return torch.cat([right, down], dim=1)
+    num_right = height * (width - 1)
+    edges = node.new_empty(2, num_right + (height - 1) * width)
+    right, down = edges[:, :num_right], edges[:, num_right:]
+    for end, ahead in enumerate((slice(None, -1), slice(1, None))):
+        right[end].view(height, width - 1).copy_(node[:, ahead])
+        down[end].view(height - 1, width).copy_(node[ahead])
+    return edges
 
 
 def pixel_positions(
@@ -40,12 +44,15 @@ def grid_graph(image: Float[Tensor, "3 H W"]) -> Data:
         image: RGB in [0, 1].
 
     Returns:
-        `Data` with `x` [H·W, 3] float32 (RGB), `pos` [H·W, 2] float32 (x, y in pixels),
-        `edge_index` [2, E] int64 (both directions, sorted) and `image_size` [1, 2] int64 (H, W).
+        `Data` with `x` and `pixels` [H·W, 3] float32 (RGB), `pos` [H·W, 2] float32 (x, y in
+        pixels), `edge_index` [2, E] int64 (both directions, sorted) and `image_size` [1, 2] int64
+        (H, W). `x` is a copy, for transforms to change.
     """
     height, width = image.shape[-2:]
+    pixels = flatten_pixels(image)
     return Data(
-        x=flatten_pixels(image),
+        x=pixels.clone(),
+        pixels=pixels,
         pos=pixel_positions(height, width, image.device).float(),
         edge_index=to_undirected(
             pixel_edges(height, width, image.device), num_nodes=height * width

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -13,6 +13,7 @@ FeatureMap = Float[Tensor, "C H W"]
 
 #: Channel statistics (m, a) of the contrast adjustment, red, green, blue (METHOD 3.1.1).
 CONTRAST = ((0.485, 0.539), (0.456, 0.507), (0.406, 0.404))
+PIXELS_AT_A_TIME = 2**16
 #: Scale of the asinh contrast of gradients (METHOD 4.3).
 GRADIENT_CONTRAST = 27.8
 #: Chroma counts one and a half times: fewer regions leak over borders (docs/quality.md).
@@ -21,9 +22,7 @@ CHROMA_WEIGHT = 1.5
 
 def lab(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
     """CIE Lab (D65) over 100, chroma weighted by 1.5: a space for distances (METHOD 3.2)."""
-    import kornia.color
-
-    features = kornia.color.rgb_to_lab(image.double()) / 100
+    features = cie_lab(image) / 100
     features[1:] *= CHROMA_WEIGHT
     return features
 
@@ -33,11 +32,18 @@ def lab_direction(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "4 H W"]:
 
     The constant keeps mid-grey, the origin of the other three, from having no direction at all.
     """
-    import kornia.color
-
-    features = kornia.color.rgb_to_lab(image.double()) / 50
+    features = cie_lab(image) / 50
     features[0] -= 1
     return torch.cat([features, torch.ones_like(features[:1])])
+
+
+def cie_lab(image: Float[Tensor, "3 H W"]) -> Float64[Tensor, "3 H W"]:
+    """CIE Lab (D65) in float64, some pixels at a time: they stay in a processor's cache."""
+    import kornia.color
+
+    pixels = image.flatten(1)[:, None]  # [3, 1, HW]
+    parts = [kornia.color.rgb_to_lab(part.double()) for part in pixels.split(PIXELS_AT_A_TIME, 2)]
+    return torch.cat(parts, dim=2).view(image.shape)
 
 
 def spit(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "4 H W"]:

@@ -8,10 +8,13 @@ from torch import Tensor
 from torch_geometric.utils import to_undirected
 
 from spitgraph.extensions import scatter_max, scatter_min, scatter_sum
-from spitgraph.grid import pixel_positions
 
 #: Colours are averaged as whole numbers of this step, so that means do not depend on their order.
 COLOUR_STEPS = 2**24
+#: Pixels measured at a time: intermediate results stay in a processor's cache.
+PIXELS_AT_A_TIME = 2**16
+#: Beyond the coordinates of any pixel.
+FAR = 2**31
 
 
 @dataclass
@@ -42,29 +45,33 @@ def describe_regions(
         height: H of the image.
         width: W of the image.
     """
-    position = pixel_positions(height, width, cluster.device).t()  # [2, HW]
-    colour = (pixels.detach().t().double() * COLOUR_STEPS).round().long()  # [3, HW]
-    size = torch.bincount(cluster, minlength=num_regions)
-    sums = scatter_sum(torch.cat([position, colour]), cluster, num_regions)
-    means = sums.double() / size
+    device = cluster.device
+    sums = torch.zeros(6, num_regions, dtype=torch.int64, device=device)
+    low = torch.full((2, num_regions), FAR, device=device)
+    high = torch.zeros(2, num_regions, dtype=torch.int64, device=device)
+    start = 0
+    for region, colour in zip(
+        cluster.split(PIXELS_AT_A_TIME), pixels.detach().split(PIXELS_AT_A_TIME), strict=True
+    ):
+        pixel = torch.arange(start, start + region.numel(), device=device)
+        start += region.numel()
+        position = torch.stack([pixel % width, pixel.div(width, rounding_mode="floor")])
+        steps = (colour.t().double() * COLOUR_STEPS).round().long()
+        summed = torch.cat([position, steps, torch.ones_like(pixel)[None]])
+        sums += scatter_sum(summed, region, num_regions)
+        scatter_min(position, region, low)
+        scatter_max(position, region, high)
+    size = sums[5]
+    means = sums[:5].double() / size
     edge_index, edge_attr = shared_borders(cluster.view(height, width), num_regions)
     return Regions(
         size=size,
-        bbox=bounding_boxes(cluster, num_regions, position),
+        bbox=torch.cat([low, high + 1]).t().contiguous(),
         pos=means[:2].t().float().contiguous(),
         color=(means[2:] / COLOUR_STEPS).t().float().contiguous(),
         edge_index=edge_index,
         edge_attr=edge_attr,
     )
-
-
-def bounding_boxes(
-    cluster: Int64[Tensor, " HW"], num_regions: int, position: Int64[Tensor, "2 HW"]
-) -> Int64[Tensor, "N 4"]:
-    """(x_min, y_min, x_max, y_max) of each region, max exclusive."""
-    low = scatter_min(position, cluster, position.new_full((2, num_regions), 2**62))
-    high = scatter_max(position, cluster, position.new_zeros(2, num_regions))
-    return torch.cat([low, high + 1]).t().contiguous()
 
 
 def shared_borders(

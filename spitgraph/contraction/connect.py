@@ -8,6 +8,8 @@ from torch_geometric.nn.pool.connect.base import ConnectOutput
 from torch_geometric.nn.pool.select import SelectOutput
 from torch_geometric.utils import coalesce
 
+from spitgraph.contraction.graph import EDGES_AT_A_TIME
+
 
 class MergeEdges(Connect):
     """Relabel undirected edges, drop those inside a cluster, merge parallel ones.
@@ -31,13 +33,20 @@ class MergeEdges(Connect):
             batch: [n] image of every region.
         """
         cluster = select_output.cluster_index
-        u, v = cluster.index_select(0, edge_index[0]), cluster.index_select(0, edge_index[1])
-        between = (u != v).nonzero()[:, 0]
-        u, v = u.index_select(0, between), v.index_select(0, between)
-        edge_attr = torch.ones_like(u) if edge_attr is None else edge_attr.index_select(0, between)
+        if edge_attr is None:
+            edge_attr = torch.ones_like(edge_index[0])
+        pairs, borders = [], []
+        for (u, v), border in zip(
+            edge_index.split(EDGES_AT_A_TIME, dim=1), edge_attr.split(EDGES_AT_A_TIME), strict=True
+        ):
+            u, v = cluster.index_select(0, u), cluster.index_select(0, v)
+            between = (u != v).nonzero()[:, 0]
+            pair = torch.stack([torch.minimum(u, v), torch.maximum(u, v)])
+            pairs.append(pair.index_select(1, between))
+            borders.append(border.index_select(0, between))
         merged, border = coalesce(
-            torch.stack([torch.minimum(u, v), torch.maximum(u, v)]),
-            edge_attr,
+            torch.cat(pairs, dim=1),
+            torch.cat(borders),
             num_nodes=select_output.num_clusters,
             reduce="sum",
         )

@@ -10,6 +10,8 @@ from spitgraph.grid import pixel_edges, pixel_positions
 
 #: Comparison features are quantised once, at level 0, to this many steps per unit (METHOD 2.8).
 STEPS_PER_UNIT = 2**20
+#: Edges handled at a time: what is computed of them stays in a processor's cache.
+EDGES_AT_A_TIME = 2**18
 
 
 @dataclass
@@ -26,6 +28,7 @@ class RegionGraph:
         border: [E] int64, length of the shared border in pixel sides.
         image: [n] int64, which image a region belongs to.
         counts: Regions of each image.
+        level: t; at level 0 regions are pixels.
     """
 
     sums: Int64[Tensor, "C n"]
@@ -35,6 +38,7 @@ class RegionGraph:
     border: Int64[Tensor, " E"]
     image: Int64[Tensor, " n"]
     counts: list[int]
+    level: int = 0
 
     @property
     def num_regions(self) -> int:
@@ -50,7 +54,7 @@ class RegionGraph:
 
 def quantise(features: Float64[Tensor, "C HW"]) -> Int64[Tensor, "C HW"]:
     """Features as whole steps: far coarser than float64 rounding, so that devices agree."""
-    return (features * STEPS_PER_UNIT).round().long()
+    return (features * STEPS_PER_UNIT).round_().long()
 
 
 def grid_edges(
@@ -59,9 +63,9 @@ def grid_edges(
     """Pixel edges of a batch of grids of the given (H, W), each once."""
     edges, start = [], 0
     for height, width in sizes:
-        edges.append(pixel_edges(height, width, device) + start)
+        edges.append(pixel_edges(height, width, device).add_(start))
         start += height * width
-    return torch.cat(edges, dim=1)
+    return edges[0] if len(edges) == 1 else torch.cat(edges, dim=1)
 
 
 def level_zero(
@@ -88,12 +92,13 @@ def level_zero(
     if with_boxes:
         corner = torch.cat([pixel_positions(h, w, device) for h, w in sizes]).t()
         box = torch.cat([corner, corner + 1])
+    one = torch.ones((), dtype=torch.int64, device=device)  # expanded, it takes no memory
     return RegionGraph(
         sums=sums,
-        size=torch.ones(sums.shape[1], dtype=torch.int64, device=device),
+        size=one.expand(sums.shape[1]),
         box=box,
         edge_index=edge_index,
-        border=torch.ones(edge_index.shape[1], dtype=torch.int64, device=device),
+        border=one.expand(edge_index.shape[1]),
         image=torch.arange(len(counts), device=device).repeat_interleave(
             torch.tensor(counts, device=device)
         ),

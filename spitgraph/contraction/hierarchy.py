@@ -37,6 +37,7 @@ def contract_once(
         edge_index=edges.edge_index,
         border=edges.edge_attr,
         image=edges.batch,
+        level=graph.level + 1,
         counts=torch.bincount(edges.batch, minlength=len(graph.counts)).tolist(),
     )
     return pooled, clusters.cluster_index

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 from torch_geometric.nn.pool.select import Select, SelectOutput
 
-from spitgraph.contraction.graph import RegionGraph
+from spitgraph.contraction.graph import EDGES_AT_A_TIME, RegionGraph
 from spitgraph.extensions import scatter_max, scatter_min, scatter_sum
 
 LOWEST = torch.iinfo(torch.int64).min
@@ -43,25 +43,20 @@ class StrongestEdgeSelect(Select):
         if surplus is not None:
             lagging = lagging_images(graph, merges).index_select(0, graph.image)
             merges |= lagging & (best > -torch.inf)
-        best = torch.where(merges, best, torch.inf)
+        best.masked_fill_(~merges, torch.inf)
 
         # the strongest edges of each region, several where weights tie
-        at_u = weight == best.index_select(0, u)
-        at_v = weight == best.index_select(0, v)
-        edge = (at_u | at_v).nonzero()[:, 0]
-        u, v, weight = (x.index_select(0, edge) for x in (u, v, weight))
-        at_u, at_v = at_u.index_select(0, edge), at_v.index_select(0, edge)
-        image = graph.image.index_select(0, u)
-        start = graph.start.index_select(0, image)
-        priority = edge_priority(u - start, v - start)
+        u, v, at_u, at_v, weight, priority = strongest_edges(graph, weight, best)
         best_priority = torch.full_like(graph.size, LOWEST)
-        scatter_max(torch.where(at_u, priority, LOWEST), u, best_priority)
-        scatter_max(torch.where(at_v, priority, LOWEST), v, best_priority)
+        for end, at_end in ((u, at_u), (v, at_v)):
+            scatter_max(torch.where(at_end, priority, LOWEST), end, best_priority)
         at_u &= priority == best_priority.index_select(0, u)
         at_v &= priority == best_priority.index_select(0, v)
         if surplus is not None:
             at_most = torch.tensor(surplus, device=u.device)
-            keep = strongest_of_each_image(weight, priority, image, at_u | at_v, at_most)
+            keep = strongest_of_each_image(
+                weight, priority, graph.image.index_select(0, u), at_u | at_v, at_most
+            )
             at_u &= keep
             at_v &= keep
 
@@ -75,6 +70,25 @@ class StrongestEdgeSelect(Select):
             cluster_index=cluster,
             num_clusters=num_clusters,
         )
+
+
+def strongest_edges(
+    graph: RegionGraph, weight: Float64[Tensor, " E"], best: Float64[Tensor, " n"]
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Edges as strong as the best of an end: u, v, whether of u, whether of v, weight, priority."""
+    start = graph.start
+    strongest = []
+    for (u, v), w in zip(
+        graph.edge_index.split(EDGES_AT_A_TIME, dim=1), weight.split(EDGES_AT_A_TIME), strict=True
+    ):
+        at_u = w == best.index_select(0, u)
+        at_v = w == best.index_select(0, v)
+        edge = (at_u | at_v).nonzero()[:, 0]
+        u, v, at_u, at_v, w = (x.index_select(0, edge) for x in (u, v, at_u, at_v, w))
+        first = start.index_select(0, graph.image.index_select(0, u))
+        strongest.append((u, v, at_u, at_v, w, edge_priority(u - first, v - first)))
+    u, v, at_u, at_v, w, priority = (torch.cat(parts) for parts in zip(*strongest, strict=True))
+    return u, v, at_u, at_v, w, priority
 
 
 def lagging_images(graph: RegionGraph, merges: Bool[Tensor, " n"]) -> Bool[Tensor, " B"]:
@@ -129,11 +143,12 @@ def tree_roots(parent: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
     """
     node = torch.arange(parent.numel(), device=parent.device)
     parent = torch.where((parent.index_select(0, parent) == node) & (node < parent), node, parent)
+    grandparent = torch.empty_like(parent)
     for _ in range(parent.numel().bit_length()):
-        grandparent = parent.index_select(0, parent)
+        torch.index_select(parent, 0, parent, out=grandparent)
         if parent.device.type == "cpu" and torch.equal(grandparent, parent):
             break
-        parent = grandparent
+        parent, grandparent = grandparent, parent
     return parent
 
 
@@ -141,5 +156,5 @@ def number_by_first(root: Int64[Tensor, " n"]) -> tuple[Int64[Tensor, " n"], int
     """Consecutive numbers for the trees, in order of their first node; and how many there are."""
     node = torch.arange(root.numel(), device=root.device)
     first = scatter_min(node, root, torch.full_like(root, root.numel())).index_select(0, root)
-    number = (first == node).cumsum(0) - 1
+    number = (first == node).cumsum(0).sub_(1)
     return number.index_select(0, first), int(number[-1]) + 1

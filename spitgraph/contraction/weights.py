@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
 
-from spitgraph.contraction.graph import STEPS_PER_UNIT, RegionGraph
+from spitgraph.contraction.graph import EDGES_AT_A_TIME, STEPS_PER_UNIT, RegionGraph
 from spitgraph.extensions import scatter_sum
 
 EdgeWeight = Float64[Tensor, " E"]
@@ -54,8 +54,6 @@ def distance(
     return 1 / (1 + DISTANCE_SCALE * squared_distance(mean, edge_index))
 
 
-#: Edges weighed at a time: intermediate results stay in a processor's cache.
-EDGES_AT_A_TIME = 2**18
 #: How the box around two regions follows from theirs: x_min, y_min, x_max, y_max.
 JOINT_BOX = (torch.minimum, torch.minimum, torch.maximum, torch.maximum)
 
@@ -104,7 +102,7 @@ def sum_of_squares(mean: Float64[Tensor, "C n"]) -> Float64[Tensor, " n"]:
 def edge_weights(graph: RegionGraph, similarity: Similarity, compactness: float) -> EdgeWeight:
     """Weight of every edge, in [0, 1] (METHOD 2.1, 2.3)."""
     size = graph.size.double()
-    mean = graph.sums.double() / size / STEPS_PER_UNIT
+    mean = graph.sums.double().div_(size).div_(STEPS_PER_UNIT)
     weights = []
     for edge_index in graph.edge_index.split(EDGES_AT_A_TIME, dim=1):
         weight = similarity(mean, size, edge_index)
@@ -120,6 +118,10 @@ def self_loop_weights(graph: RegionGraph, compactness: float) -> Float64[Tensor,
     clip((|v| − m)/s, −¾, ¾) mapped to [0, 1], with m and s the mean and standard deviation of the
     region sizes of the region's own image. Pixels have none, nor have images of equal regions.
     """
+    if graph.level == 0:
+        return torch.tensor(-torch.inf, device=graph.size.device, dtype=torch.float64).expand(
+            graph.num_regions
+        )
     size = graph.size.double()
     counts = torch.tensor(graph.counts, dtype=torch.float64, device=size.device)
     # float64 holds these integer sums exactly, so that equal sizes give a deviation of exactly 0
