@@ -1,25 +1,24 @@
 """Image tokens that follow the image: superpixel token graphs for vision transformers."""
 
+import importlib
 import warnings
+from typing import TYPE_CHECKING, Any
 
-with warnings.catch_warnings():
-    # PyG 2.8 deprecates torch-cluster and torch-scatter in favour of pyg-lib, and says so whenever
-    # they are installed
-    warnings.filterwarnings("ignore", message=".*torch-(cluster|scatter).*")
-    import torch_geometric as _torch_geometric  # noqa: F401
-
-from spitgraph.data import TokenData
-from spitgraph.images import UnreadableImageError
-from spitgraph.tokenizers import (
-    PatchTokenizer,
-    SuperpixelTokenizer,
-    VoronoiTokenizer,
-    from_partition,
-)
+if TYPE_CHECKING:
+    from spitgraph.data import TokenData
+    from spitgraph.extractors import InterpolationExtractor
+    from spitgraph.images import UnreadableImageError
+    from spitgraph.tokenizers import (
+        PatchTokenizer,
+        SuperpixelTokenizer,
+        VoronoiTokenizer,
+        from_partition,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "InterpolationExtractor",
     "PatchTokenizer",
     "SuperpixelTokenizer",
     "TokenData",
@@ -27,3 +26,30 @@ __all__ = [
     "VoronoiTokenizer",
     "from_partition",
 ]
+
+#: Where the public names live; they are imported when first asked for.
+_MODULES = {
+    "InterpolationExtractor": "spitgraph.extractors",
+    "PatchTokenizer": "spitgraph.tokenizers",
+    "SuperpixelTokenizer": "spitgraph.tokenizers",
+    "TokenData": "spitgraph.data",
+    "UnreadableImageError": "spitgraph.images",
+    "VoronoiTokenizer": "spitgraph.tokenizers",
+    "from_partition": "spitgraph.tokenizers",
+}
+_SUBMODULES = {"inspection", "metrics", "models", "nn", "transforms"}
+
+# PyG says at import that it no longer uses torch-cluster; this package does
+warnings.filterwarnings("ignore", message="'torch-cluster' is no longer necessary")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    if name in _SUBMODULES:
+        return importlib.import_module(f"spitgraph.{name}")
+    raise AttributeError(f"module 'spitgraph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES, *_SUBMODULES])

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch_geometric.data import Batch, Data
-from torch_geometric.data.batch import DynamicInheritanceGetter
+from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
+from torch_geometric.data.storage import GlobalStorage
 
 from spitgraph.grid import flatten_pixels
 from spitgraph.regions import describe_regions
@@ -158,6 +159,13 @@ class TokenData(Data):
             return self.num_nodes
         return super().__inc__(key, value, *args, **kwargs)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        for store in self.stores:  # PyG's cache of what is a node's; weights_only refuses its type
+            store.__dict__.pop("_cached_attr", None)
+        if "ptr" in self:
+            return empty_batch, (), self.__dict__.copy()
+        return super().__reduce_ex__(protocol)
+
     def _single_image_size(self, what: str) -> tuple[int, int]:
         if len(self.image_size) != 1:
             raise ValueError(
@@ -167,7 +175,15 @@ class TokenData(Data):
         return height, width
 
 
-torch.serialization.add_safe_globals([TokenData, Batch, DynamicInheritanceGetter])
+def empty_batch() -> TokenData:
+    """A batch without images, to be filled; saved batches name it as what they are made by."""
+    return Batch(_base_cls=TokenData)
+
+
+# what a saved TokenData or Batch names, so that torch.load(..., weights_only=True) takes it
+torch.serialization.add_safe_globals(
+    [TokenData, DataEdgeAttr, DataTensorAttr, GlobalStorage, empty_batch, type(empty_batch())]
+)
 
 
 def with_token_vectors(tokens: TokenData, x: Float[Tensor, "N D"]) -> TokenData:

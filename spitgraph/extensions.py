@@ -19,7 +19,7 @@ def optional_module(name: str) -> ModuleType | None:
         warnings.simplefilter("ignore")
         try:
             return importlib.import_module(name)
-        except (ImportError, OSError):
+        except (ImportError, OSError, RuntimeError):  # the last: built for another CUDA
             return None
 
 

@@ -31,6 +31,8 @@ def from_partition(images: ImagesLike, partition: Any) -> TokenData:
         TypeError: Labels are not integers.
     """
     loaded, is_batch = load_images(images)
+    if is_batch and not isinstance(partition, Tensor | np.ndarray | Sequence):
+        raise TypeError(f"a batch needs a label map for each image, got {type(partition)}")
     labels = list(partition) if is_batch else [partition]
     if len(labels) != len(loaded):
         raise ValueError(f"got {len(loaded)} images but {len(labels)} label maps")
@@ -48,7 +50,10 @@ def renumbered(labels: Any, height: int, width: int, name: str) -> Int64[Tensor,
     if not isinstance(labels, Tensor):
         if not isinstance(labels, np.ndarray | Sequence):
             raise TypeError(f"{name} must be an integer tensor or array, got {type(labels)}")
-        array = np.asarray(labels)
+        try:
+            array = np.asarray(labels)
+        except ValueError as error:
+            raise ValueError(f"{name} must have rows of equal length: {error}") from error
         if array.dtype.kind not in "bui":
             raise TypeError(f"{name} must hold integers, got {array.dtype}")
         labels = torch.from_numpy(array.astype(np.int64))

@@ -1,0 +1,333 @@
+"""TokenData holds one image as a graph, and batches of it give every image back."""
+
+import copy
+import io
+
+import hypothesis.strategies as st
+import networkx as nx
+import pytest
+import torch
+from hypothesis import given
+from torch_geometric.data import Batch
+from torch_geometric.loader import DataLoader
+from torch_geometric.utils import to_networkx
+
+from spitgraph import PatchTokenizer, SuperpixelTokenizer, TokenData, from_partition
+from spitgraph.data import tokens_from_hierarchy, tokens_from_partition
+from spitgraph.grid import flatten_pixels
+
+#: Attribute → dtype and shape (API.md) of 6 tokens with 14 directed edges on an image of 5×7.
+SHAPES = {
+    "edge_index": (torch.int64, (2, 14)),
+    "edge_attr": (torch.float32, (14, 1)),
+    "pos": (torch.float32, (6, 2)),
+    "size": (torch.int64, (6,)),
+    "bbox": (torch.int64, (6, 4)),
+    "color": (torch.float32, (6, 3)),
+    "cluster": (torch.int64, (35,)),
+    "pixels": (torch.float32, (35, 3)),
+    "image_size": (torch.int64, (1, 2)),
+}
+
+
+def noise(height, width, seed=0):
+    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def patches():
+    """5×7 pixels in 2×3 patches of 3."""
+    return PatchTokenizer(3)(noise(5, 7))
+
+
+@pytest.fixture
+def images():
+    """Token graphs of different sizes, depths and token counts; one is a single token."""
+    return [
+        SuperpixelTokenizer(levels=3)(noise(13, 9)),
+        PatchTokenizer(4)(noise(6, 17, seed=1)),
+        SuperpixelTokenizer(num_tokens=35)(noise(5, 7, seed=2)),  # no level at all
+        SuperpixelTokenizer(num_tokens=1)(noise(8, 8, seed=3)),
+        SuperpixelTokenizer(levels=1)(noise(1, 1)),
+        SuperpixelTokenizer(levels=2)(noise(16, 3, seed=4)),
+    ]
+
+
+def saved_and_loaded(data):
+    file = io.BytesIO()
+    torch.save(data, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+# ---- one image -----------------------------------------------------------------------------------
+
+
+def test_every_attribute_has_its_type_and_shape(patches):
+    patches.validate(raise_on_error=True)
+    found = {name: (patches[name].dtype, tuple(patches[name].shape)) for name in SHAPES}
+    assert found == SHAPES
+    assert patches.x is None and "x" not in patches
+    assert patches.num_nodes == 6
+    assert [parent.dtype for parent in patches.parents] == [torch.int64]
+
+
+def test_every_attribute_by_hand():
+    #  0 0 1
+    #  2 2 1
+    image = torch.zeros(3, 2, 3)
+    image[0] = torch.tensor([[0.0, 0.5, 1.0], [0.25, 0.75, 0.5]])
+    tokens = tokens_from_partition(flatten_pixels(image), 2, 3, torch.tensor([0, 0, 1, 2, 2, 1]))
+    assert tokens.edge_index.tolist() == [[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]]
+    assert tokens.edge_attr.tolist() == [[1], [2], [1], [1], [2], [1]]
+    assert tokens.pos.tolist() == [[0.5, 0], [2, 0.5], [0.5, 1]]
+    assert tokens.size.tolist() == [2, 2, 2]
+    assert tokens.bbox.tolist() == [[0, 0, 2, 1], [2, 0, 3, 2], [0, 1, 2, 2]]
+    assert tokens.color.tolist() == [[0.25, 0, 0], [0.75, 0, 0], [0.5, 0, 0]]
+    assert tokens.pixels[:, 0].tolist() == [0, 0.5, 1, 0.25, 0.75, 0.5]
+    assert tokens.image_size.tolist() == [[2, 3]]
+    assert tokens.seg.tolist() == [[[0, 0, 1], [2, 2, 1]]]
+    assert [parent.tolist() for parent in tokens.parents] == [[0, 0, 1, 2, 2, 1]]
+    assert tokens.partition(0).tolist() == [0, 1, 2, 3, 4, 5]
+    assert tokens.partition(1).tolist() == [0, 0, 1, 2, 2, 1]
+
+
+@given(data=st.data())
+def test_seg_is_the_partition(label_maps, data):
+    labels = data.draw(label_maps)
+    image = noise(*labels.shape)
+    tokens = from_partition(image, labels)
+    assert torch.equal(labels.unique()[tokens.seg[0]], labels)
+    assert tokens.seg.shape == (1, *labels.shape)
+    assert torch.equal(tokens.pixels.t().view_as(image), image)
+
+
+def test_size_is_a_tensor_that_answers_the_call_of_pyg(patches):
+    assert isinstance(patches.size, torch.Tensor)
+    assert patches.size.tolist() == [9, 9, 3, 6, 6, 2]
+    assert patches.size() == (6, 6)
+    assert patches.size(0) == patches.size(1) == 6
+    assert type(patches.size * 2) is torch.Tensor
+    assert type(patches["size"]) is torch.Tensor
+    patches.size = torch.arange(6)
+    assert torch.equal(patches.size, torch.arange(6))
+    assert torch.equal(patches["size"], torch.arange(6))
+
+
+def test_partitions_nest(awkward_image):
+    tokens = SuperpixelTokenizer(levels=4)(awkward_image)
+    pixels = awkward_image[0].numel()
+    assert torch.equal(tokens.partition(0), torch.arange(pixels))
+    assert torch.equal(tokens.partition(4), tokens.cluster)
+    for level in range(4):
+        finer, coarser = tokens.partition(level), tokens.partition(level + 1)
+        regions = int(coarser.max()) + 1
+        assert torch.equal(coarser.unique(), torch.arange(regions))
+        assert len(torch.stack([finer, coarser]).unique(dim=1)[0]) == int(finer.max()) + 1
+
+
+def test_to_level_is_the_image_tokenised_there(awkward_image, assert_same):
+    tokens = SuperpixelTokenizer(levels=3)(awkward_image)
+    for level in range(1, 4):
+        assert_same(tokens.to_level(level), SuperpixelTokenizer(levels=level)(awkward_image))
+    pixels = tokens.to_level(0)
+    assert_same(pixels, PatchTokenizer(1)(awkward_image).to_level(0))
+    assert pixels.parents == [] and pixels.num_nodes == awkward_image[0].numel()
+
+
+def test_to_level_drops_token_vectors(patches):
+    patches.x = torch.rand(6, 4)
+    assert patches.to_level(1).x is None
+
+
+def test_hierarchy_is_followed_to_its_last_level():
+    parents = [torch.tensor([0, 0, 1, 2]), torch.tensor([1, 0, 0])]
+    tokens = tokens_from_hierarchy(noise(2, 2), parents)
+    assert tokens.cluster.tolist() == [1, 1, 0, 0]
+    assert [parent.tolist() for parent in tokens.parents] == [[0, 0, 1, 2], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("level", [-1, 4])
+def test_no_such_level(level):
+    tokens = SuperpixelTokenizer(levels=3)(noise(8, 8))
+    batch = Batch.from_data_list([tokens, PatchTokenizer()(noise(4, 4))])
+    for data in (tokens, batch):
+        for method in (data.partition, data.to_level):
+            with pytest.raises(ValueError, match=rf"level must be in 0 … 3, got {level}"):
+                method(level)
+
+
+def test_without_pixels(patches, assert_same):
+    light = patches.without_pixels()
+    assert "pixels" not in light and "pixels" in patches
+    assert set(light.keys()) == set(patches.keys()) - {"pixels"}
+    assert_same(light.without_pixels(), light)
+    with pytest.raises(ValueError, match="to_level needs the pixels.*without_pixels"):
+        light.to_level(0)
+
+
+# ---- batches -------------------------------------------------------------------------------------
+
+
+def test_indexing_a_batch_gives_every_image_back(images, assert_same):
+    batch = Batch.from_data_list(images)
+    assert batch.num_graphs == len(images)
+    for i, image in enumerate(images):
+        assert type(batch[i]) is TokenData
+        assert_same(batch[i], image)
+        assert all(map(torch.equal, batch[i].parents, image.parents))
+        assert len(batch[i].parents) == len(image.parents)
+        assert torch.equal(batch[i].seg, image.seg)
+    for image, again in zip(images[::-1], batch[[5, 4, 3, 2, 1, 0]], strict=True):
+        assert_same(again, image)
+
+
+def test_a_batch_of_batched_images_is_the_same(images, assert_same):
+    batch = Batch.from_data_list(images)
+    assert_same(Batch.from_data_list(batch.to_data_list()), batch)
+
+
+def test_clusters_are_offset_in_a_batch(images):
+    batch = Batch.from_data_list(images)
+    batch.validate(raise_on_error=True)
+    assert torch.equal(batch.cluster.unique(), torch.arange(batch.num_nodes))
+    assert torch.equal(torch.bincount(batch.cluster), batch.size)
+    assert batch.image_size.tolist() == [image.image_size[0].tolist() for image in images]
+    image_of_pixel = torch.arange(len(images)).repeat_interleave(batch.image_size.prod(1))
+    assert torch.equal(batch.batch[batch.cluster], image_of_pixel)
+
+
+def test_parents_are_offset_in_a_batch(images):
+    batch = Batch.from_data_list(images)
+    deepest = max(len(image.parents) for image in images)
+    assert len(batch.parents) == deepest
+    expected = torch.arange(len(batch.cluster))
+    assert torch.equal(batch.partition(0), expected)
+    for level in range(deepest + 1):
+        offset, parts = 0, []
+        for image in images:
+            region = image.partition(min(level, len(image.parents)))
+            parts.append(region + offset)
+            offset += int(region.max()) + 1
+        assert torch.equal(batch.partition(level), torch.cat(parts))
+        if level:
+            assert torch.equal(batch.parents[level - 1][expected], torch.cat(parts))
+        expected = torch.cat(parts)
+    assert torch.equal(batch.partition(deepest), batch.cluster)
+
+
+def test_a_batch_to_level_is_the_batch_of_its_images_there(images, assert_same):
+    batch = Batch.from_data_list(images)
+    for level in range(len(batch.parents) + 1):
+        expected = [image.to_level(min(level, len(image.parents))) for image in images]
+        assert_same(batch.to_level(level), Batch.from_data_list(expected))
+
+
+def test_a_batch_of_pixel_graphs_has_no_parents(assert_same):
+    pixels = [PatchTokenizer(2)(noise(h, 3)).to_level(0) for h in (2, 4)]
+    batch = Batch.from_data_list(pixels)
+    assert batch.parents == []
+    assert torch.equal(batch.partition(0), batch.cluster)
+    assert_same(batch[1], pixels[1])
+
+
+def test_a_batch_is_not_one_image(images):
+    batch = Batch.from_data_list(images)
+    with pytest.raises(ValueError, match="seg is of one image, this is a batch of 6"):
+        _ = batch.seg
+    assert torch.equal(Batch.from_data_list(images[:1]).seg, images[0].seg)
+
+
+def test_size_of_a_batch(images):
+    batch = Batch.from_data_list(images)
+    assert batch.size.tolist() == [size for image in images for size in image.size.tolist()]
+    assert batch.size() == (batch.num_nodes, batch.num_nodes)
+
+
+def test_a_batch_without_pixels(images, assert_same):
+    batch = Batch.from_data_list(images)
+    light = batch.without_pixels()
+    assert "pixels" not in light
+    for i, image in enumerate(images):
+        assert_same(light[i], image.without_pixels())
+        assert_same(batch[i], image)  # the batch itself is whole
+    assert_same(light.without_pixels(), light)
+    assert_same(Batch.from_data_list([i.without_pixels() for i in images]), light)
+
+
+def test_token_vectors_batch(images, assert_same):
+    for image in images:
+        image.x = torch.rand(image.num_nodes, 3)
+    batch = Batch.from_data_list(images)
+    assert batch.x.shape == (batch.num_nodes, 3)
+    assert_same(batch[2], images[2])
+
+
+def test_data_loader(images, assert_same):
+    loader = DataLoader(images, batch_size=4)
+    assert [batch.num_graphs for batch in loader] == [4, 2]
+    assert_same(next(iter(loader)), Batch.from_data_list(images[:4]))
+
+
+# ---- round trips ---------------------------------------------------------------------------------
+
+
+def test_saved_and_loaded_with_weights_only(images, assert_same):
+    for image in images:
+        again = saved_and_loaded(image)
+        assert type(again) is TokenData
+        assert_same(again, image)
+        assert again.size() == (image.num_nodes, image.num_nodes)
+    batch = Batch.from_data_list(images)
+    again = saved_and_loaded(batch)
+    assert type(again) is type(batch)
+    assert_same(again, batch)
+    for i, image in enumerate(images):
+        assert_same(again[i], image)
+    assert len(again.parents) == len(batch.parents)
+
+
+def test_saved_after_other_transforms_looked_at_it(images, assert_same):
+    for data in (images[0], Batch.from_data_list(images)):
+        assert data.is_node_attr("pos") and data.is_edge_attr("edge_attr")
+        again = saved_and_loaded(data)
+        assert again.is_node_attr("pos") and again.is_edge_attr("edge_attr")
+        assert_same(saved_and_loaded(again), data)
+
+
+def test_copies(images, assert_same):
+    for data in (images[0], Batch.from_data_list(images)):
+        for duplicate in (data.clone(), copy.copy(data), copy.deepcopy(data)):
+            assert type(duplicate) is type(data)
+            assert_same(duplicate, data)
+    clone = images[0].clone()
+    clone.size[0] = -1
+    assert images[0].size[0] > 0
+
+
+def test_moved_to_a_device_and_back(images, device, assert_same):
+    for data in (images[0], Batch.from_data_list(images)):
+        moved = data.to(device)
+        assert all(value.device.type == device.type for value in moved.to_dict().values())
+        assert all(parent.device.type == device.type for parent in moved.parents)
+        assert moved.partition(1).device.type == moved.to_level(1).pos.device.type == device.type
+        assert_same(moved.cpu(), data)
+    assert_same(Batch.from_data_list([i.to(device) for i in images])[3].cpu(), images[3])
+
+
+def test_to_networkx(patches):
+    graph = to_networkx(patches, node_attrs=["size", "bbox"], edge_attrs=["edge_attr"])
+    grid = nx.convert_node_labels_to_integers(nx.grid_2d_graph(2, 3), ordering="sorted")
+    assert set(graph.edges) == set(grid.to_directed().edges)
+    assert [graph.nodes[i]["size"] for i in range(6)] == [9, 9, 3, 6, 6, 2]
+    assert graph.nodes[5]["bbox"] == [6, 3, 7, 5]
+    assert graph.edges[0, 1]["edge_attr"] == graph.edges[1, 0]["edge_attr"] == [3]
+    assert graph.edges[5, 2]["edge_attr"] == [1]
+
+
+def test_gradients_reach_the_pixels(patches):
+    pixels = patches.pixels.clone().requires_grad_()
+    tokens = tokens_from_partition(pixels, 5, 7, patches.cluster)
+    tokens.pixels.square().sum().backward()
+    assert torch.equal(pixels.grad, 2 * patches.pixels)
+    assert not tokens.color.requires_grad

@@ -1,0 +1,111 @@
+"""Every pixel belongs to the nearest of seeds that the caller can reproduce."""
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given
+from torch_geometric.data import Batch
+
+from spitgraph import VoronoiTokenizer
+
+
+def noise(height, width, seed=0):
+    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+@given(
+    height=st.integers(1, 15),
+    width=st.integers(1, 15),
+    count=st.integers(1, 40),
+    seed=st.integers(0, 2**16),
+)
+def test_pixels_belong_to_the_nearest_seed(extensions, height, width, count, seed):
+    tokens = VoronoiTokenizer(count, generator=seeded(seed))(noise(height, width))
+    # the documented draw: uniform over the image, whose pixels are unit squares around (x, y)
+    drawn = torch.rand(count, 2, dtype=torch.float64, generator=seeded(seed))
+    drawn = (drawn * torch.tensor([width, height]) - 0.5).tolist()
+    nearest = [
+        min(range(count), key=lambda k: (x - drawn[k][0]) ** 2 + (y - drawn[k][1]) ** 2)
+        for y in range(height)
+        for x in range(width)
+    ]
+    used = sorted(set(nearest))  # seeds without a pixel disappear
+    assert tokens.cluster.tolist() == [used.index(k) for k in nearest]
+    assert tokens.num_nodes == len(used) <= count
+    assert int(tokens.size.min()) >= 1
+    assert [parent.tolist() for parent in tokens.parents] == [tokens.cluster.tolist()]
+
+
+def test_the_generator_decides(assert_same):
+    image = noise(30, 40)
+    first = VoronoiTokenizer(50, generator=seeded(1))(image)
+    assert_same(VoronoiTokenizer(50, generator=seeded(1))(image), first)
+    other = VoronoiTokenizer(50, generator=seeded(2))(image)
+    assert not torch.equal(other.cluster, first.cluster)
+
+
+def test_every_image_draws_its_own_seeds():
+    image = noise(30, 40)
+    tokenizer = VoronoiTokenizer(50, generator=seeded(1))
+    assert not torch.equal(tokenizer(image).cluster, tokenizer(image).cluster)
+    batch = tokenizer([image, image])
+    assert not torch.equal(batch[0].cluster, batch[1].cluster)
+
+
+def test_without_a_generator_the_global_seed_decides(assert_same):
+    image = noise(30, 40)
+    torch.manual_seed(3)
+    first = VoronoiTokenizer(50)(image)
+    torch.manual_seed(3)
+    assert_same(VoronoiTokenizer(50)(image), first)
+    state = torch.get_rng_state()
+    VoronoiTokenizer(50, generator=seeded(0))(image)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_batch_draws_image_by_image(awkward_images, assert_same):
+    batch = VoronoiTokenizer(9, generator=seeded(4))(awkward_images)
+    one_by_one = VoronoiTokenizer(9, generator=seeded(4))
+    assert isinstance(batch, Batch)
+    for i, image in enumerate(awkward_images):
+        assert_same(batch[i], one_by_one(image))
+
+
+def test_cells_do_not_depend_on_extensions(without_extensions, assert_same):
+    image = noise(101, 77)
+    compiled = VoronoiTokenizer(generator=seeded(5))(image)
+    with without_extensions():
+        assert_same(VoronoiTokenizer(generator=seeded(5))(image), compiled)
+
+
+def test_cells_do_not_depend_on_the_device(device, assert_same):
+    image = noise(101, 77)
+    there = VoronoiTokenizer(generator=seeded(5))(image.to(device))
+    assert_same(there.cpu(), VoronoiTokenizer(generator=seeded(5))(image))
+
+
+def test_gradients_flow_to_the_pixels():
+    image = noise(6, 7).requires_grad_()
+    VoronoiTokenizer(4)(image).pixels.sum().backward()
+    assert torch.equal(image.grad, torch.ones_like(image))
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "error", "message"),
+    [
+        (0, ValueError, "num_tokens must be at least 1, got 0"),
+        (19.6, TypeError, "num_tokens must be an integer, got 19.6"),
+        (None, TypeError, "num_tokens must be an integer, got None"),
+    ],
+)
+def test_wrong_counts_are_refused(unchecked, num_tokens, error, message):
+    with pytest.raises(error, match=message):
+        VoronoiTokenizer(num_tokens)
+
+
+def test_repr():
+    assert repr(VoronoiTokenizer()) == "VoronoiTokenizer(num_tokens=196)"
