@@ -1,0 +1,133 @@
+"""Grid graph → superpixel tokens."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.data.datapipes import functional_transform
+from torch_geometric.transforms import BaseTransform
+
+from spitgraph.contraction import contract, level_zero
+from spitgraph.data import TokenData, tokens_from_hierarchy
+from spitgraph.pixels import comparison_features
+from spitgraph.tokenizers import SuperpixelTokenizer
+from spitgraph.transforms.pixel_graph import grid_size, picture, undirected_edges
+
+
+@functional_transform("contract_superpixels")
+class ContractSuperpixels(BaseTransform):
+    r"""Contract a pixel graph into superpixel tokens.
+
+    The second half of `SuperpixelTokenizer` (functional name: :obj:`contract_superpixels`): a graph
+    just made by `ToGridGraph` gives the same tokens, bit for bit. In between, other transforms or
+    the user may change
+
+    - the edges. Pixels merge along edges only, so that those removed at known borders stay borders,
+      and regions are connected in the graph that came in;
+    - `x`, which `features=None` compares as it stands. The picture is `data.pixels`, or `x` where
+      there is none.
+
+    `y`, and what else describes the image as a whole, is handed on to the tokens.
+
+    Args:
+        levels: Contraction steps T.
+        num_tokens: Exact count K of tokens, in place of a count of levels.
+        compactness: λ in [0, 1]; how much square regions are preferred to similar ones.
+        similarity: Weight of an edge; see `SuperpixelTokenizer`.
+        features: What is compared; see `SuperpixelTokenizer`. None for the node features `x`.
+
+    Raises:
+        ValueError, TypeError: An argument is outside its range or of another type.
+    """
+
+    def __init__(
+        self,
+        levels: int = 4,
+        *,
+        num_tokens: int | None = None,
+        compactness: float = 0.0,
+        similarity: str = "distance",
+        features: str | Callable[[Tensor], Tensor] | None = "lab",
+    ) -> None:
+        self.tokenizer = SuperpixelTokenizer(
+            levels,
+            num_tokens=num_tokens,
+            compactness=compactness,
+            similarity=similarity,
+            features="lab" if features is None else features,
+        )
+        self.features = features
+
+    def forward(self, data: Data) -> TokenData:
+        """Tokens of one pixel graph.
+
+        Args:
+            data: `Data` with `image_size` [1, 2], `edge_index` [2, E] in one direction or both, and
+                `pixels` or `x` [H·W, 3] float, RGB in [0, 1], row by row.
+
+        Raises:
+            TypeError: The input is no `Data`, or its attributes have another dtype.
+            ValueError: An attribute is missing, does not fit the image's size, or is out of range;
+                or `num_tokens` are more than the pixels, or fewer than the graph's components.
+        """
+        height, width = grid_size(data)
+        image = picture(data, height, width)
+        edge_index = undirected_edges(data)
+        with torch.no_grad():
+            features = self._comparison_features(data, image.detach())
+            parents = self._hierarchy(features, height, width, edge_index)
+        tokens = tokens_from_hierarchy(image, parents)
+        for key, value in data.to_dict().items():
+            if key not in tokens and describes_image(data, key):
+                tokens[key] = value
+        return tokens
+
+    def _comparison_features(
+        self, data: Data, image: Float[Tensor, "3 H W"]
+    ) -> Float64[Tensor, "C HW"]:
+        if self.features is not None:
+            return comparison_features(image, self.features, self.tokenizer.similarity)
+        if data.x is None:
+            raise ValueError("features=None compares data.x, which is not set")
+        x = data.x.detach()
+        return comparison_features(image, lambda _: x, self.tokenizer.similarity)
+
+    def _hierarchy(
+        self,
+        features: Float64[Tensor, "C HW"],
+        height: int,
+        width: int,
+        edge_index: Int64[Tensor, "2 E"],
+    ) -> list[Tensor]:
+        wanted = self.tokenizer
+        if wanted.num_tokens is not None and wanted.num_tokens > height * width:
+            raise ValueError(
+                f"num_tokens={wanted.num_tokens} is more than the {height * width} pixels of the "
+                f"graph ({height}×{width})"
+            )
+        graph = level_zero(
+            [features],
+            [(height, width)],
+            edge_index=edge_index,
+            with_boxes=wanted.compactness > 0,
+        )
+        return contract(
+            graph,
+            levels=wanted.levels,
+            num_regions=wanted.num_tokens,
+            similarity=wanted.similarity,
+            compactness=wanted.compactness,
+        )[0]
+
+    def __repr__(self) -> str:
+        arguments = self.tokenizer.extra_repr()
+        if self.features is None:
+            arguments = arguments.rpartition("features=")[0] + "features=None"
+        return f"{type(self).__name__}({arguments})"
+
+
+def describes_image(data: Data, key: str) -> bool:
+    """Whether an attribute belongs to the image as a whole, rather than to pixels or edges."""
+    return key == "y" or not (data.is_node_attr(key) or data.is_edge_attr(key))
