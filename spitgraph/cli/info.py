@@ -1,0 +1,101 @@
+"""`spitgraph info`: what token files hold."""
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spitgraph.cli.errors import one_line
+
+if TYPE_CHECKING:
+    import spitgraph
+
+DESCRIPTION = """\
+Say what files of token graphs hold: image size, tokens, edges, levels, sizes. Files are opened
+without running any code that they may carry.
+"""
+EPILOG = "exit status: 0 all files read, 2 one or more are no token graphs"
+
+
+def add_parser(commands: argparse._SubParsersAction) -> None:
+    """Add the command to a parser's."""
+    parser = commands.add_parser(
+        "info",
+        help="what token files hold",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("files", nargs="+", type=Path, metavar="TOKENS.pt", help="token graph")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Describe the files one after the other; see `main` for what is returned."""
+    failed = False
+    for path in args.files:
+        try:
+            graphs = load(path)
+            lines = [line for graph in graphs for line in ["", *describe(graph)]]
+        except Exception as error:  # on foreign bytes, unpicklers raise nearly anything
+            print(f"spitgraph: {path}: {reason(error)}", file=sys.stderr)
+            failed = True
+            continue
+        title = f"{path}" if len(graphs) == 1 else f"{path}: a batch of {len(graphs)} images"
+        print("\n".join([title, *lines[1:], ""]))
+    return 2 if failed else 0
+
+
+def load(path: Path) -> list["spitgraph.TokenData"]:
+    """The token graphs in a file, one an image."""
+    import torch
+    from torch_geometric.data import Batch
+
+    from spitgraph import TokenData
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of formats that it then refuses
+        tokens = torch.load(path, weights_only=True, map_location="cpu")
+    if not isinstance(tokens, TokenData):
+        raise ValueError(f"it holds a {type(tokens).__name__}")
+    return tokens.to_data_list() if isinstance(tokens, Batch) else [tokens]
+
+
+def describe(tokens: "spitgraph.TokenData") -> list[str]:
+    """Lines that say what the graph of one image holds."""
+    from torch import Tensor
+
+    from spitgraph.inspection import count_parts
+
+    height, width = tokens.image_size[0].tolist()
+    counts = [len(parent) for parent in tokens.parents] + [len(tokens.size)]
+    scattered = int((count_parts(tokens) > 1).sum())
+    values = tokens.to_dict().values()
+    memory = sum(value.nbytes for value in values if isinstance(value, Tensor))
+    pixels = "with" if "pixels" in tokens else "without"
+    features = "none" if tokens.x is None else f"{tokens.x.shape[1]} numbers a token"
+    rows = {
+        "image": f"{width} × {height} pixels",
+        "tokens": f"{len(tokens.size):,}",
+        "edges": f"{tokens.num_edges // 2:,} pairs of regions touch",
+        "levels": " → ".join(f"{count:,}" for count in counts),
+        "sizes": f"{tokens.size.min():,} … {tokens.size.max():,} pixels, "
+        f"median {tokens.size.median():,}",
+        "connected": f"all but {scattered:,} regions" if scattered else "every region",
+        "x": features,
+        "memory": f"{memory / 2**20:.1f} MiB, {pixels} pixels",
+    }
+    return [f"  {name:<10} {value}" for name, value in rows.items()]
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be described, without PyTorch's page of advice."""
+    from pickle import UnpicklingError
+
+    if isinstance(error, OSError):
+        return f"cannot be read: {one_line(error)}"
+    if isinstance(error, UnpicklingError):
+        return "no token graph: not a file of tensors, or one that would run code"
+    return f"no token graph: {one_line(error)}"

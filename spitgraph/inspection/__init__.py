@@ -1,0 +1,19 @@
+"""Pictures and tables of one image's tokens."""
+
+from spitgraph.inspection.graph import plot_graph
+from spitgraph.inspection.hierarchy import plot_hierarchy
+from spitgraph.inspection.overlay import mean_colors, overlay, to_pil
+from spitgraph.inspection.table import count_parts, token_table
+from spitgraph.inspection.vector import plot_token, unpack_vectors
+
+__all__ = [
+    "count_parts",
+    "mean_colors",
+    "overlay",
+    "plot_graph",
+    "plot_hierarchy",
+    "plot_token",
+    "to_pil",
+    "token_table",
+    "unpack_vectors",
+]

@@ -1,0 +1,66 @@
+"""The tokens of an image as a table."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+from torch_geometric.utils import degree
+
+from spitgraph.data import TokenData
+from spitgraph.grid import pixel_edges
+from spitgraph.inspection.extras import plot_extra
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def token_table(tokens: TokenData) -> "pandas.DataFrame":
+    """One row a token: where it is, how large, of what colour, and how it touches the others.
+
+    Columns: `x, y` (centroid), `size` (pixels), `x_min, y_min, x_max, y_max` (bounding box, max
+    exclusive), `red, green, blue` (mean colour), `degree` (neighbours), `border` (length shared
+    with them, in pixel sides), `parts` (see `count_parts`).
+
+    Args:
+        tokens: One image.
+
+    Raises:
+        ValueError: A batch.
+        ImportError: Pandas is missing.
+    """
+    with plot_extra():
+        import pandas
+    source, num_tokens = tokens.edge_index[0], len(tokens.size)
+    border = tokens.edge_attr.new_zeros(num_tokens).index_add_(0, source, tokens.edge_attr[:, 0])
+    columns = {
+        **dict(zip(["x", "y"], tokens.pos.t(), strict=True)),
+        "size": tokens.size,
+        **dict(zip(["x_min", "y_min", "x_max", "y_max"], tokens.bbox.t(), strict=True)),
+        **dict(zip(["red", "green", "blue"], tokens.color.t(), strict=True)),
+        "degree": degree(source, num_tokens, dtype=torch.int64),
+        "border": border.long(),
+        "parts": count_parts(tokens),
+    }
+    table = pandas.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
+    return table.rename_axis("token")
+
+
+def count_parts(tokens: TokenData) -> Int64[Tensor, " N"]:
+    """How many pieces, connected through 4-neighbours, the region of each token consists of.
+
+    Always 1 for superpixels and patches; label maps made elsewhere may hold scattered regions.
+    """
+    height, width = tokens.seg.shape[1:]
+    cluster = tokens.seg.flatten()
+    u, v = pixel_edges(height, width, cluster.device)
+    inside = cluster[u] == cluster[v]
+    u, v = u[inside], v[inside]
+    # every pixel takes over the first pixel of its piece, by hooking and pointer doubling
+    pixel = first = torch.arange(cluster.numel(), device=cluster.device)
+    while not torch.equal(first[u], first[v]):
+        low = torch.minimum(first[u], first[v])
+        first = first.scatter_reduce(0, first[u], low, "amin")
+        first = first.scatter_reduce(0, first[v], low, "amin")
+        first = first[first]
+    return torch.bincount(cluster[first == pixel], minlength=len(tokens.size))

@@ -1,0 +1,95 @@
+"""What a token's vector holds: colour, position and gradient, side by side."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from spitgraph.data import TokenData
+from spitgraph.inspection.extras import plot_extra
+from spitgraph.inspection.overlay import image_of, to_pil
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+#: Inches of one panel, and of the titles above them.
+PANEL, TITLE, GAP = 2.0, 0.3, 0.08
+
+
+def unpack_vectors(x: Float[Tensor, "N D"]) -> Float[Tensor, "N bins bins features"]:
+    """Token vectors as β×β lattices of (red, green, blue, position[, gradient]) (METHOD 4.4).
+
+    Args:
+        x: Vectors of an `InterpolationExtractor`; D is 4β² or 5β².
+
+    Raises:
+        ValueError: D is neither.
+    """
+    for features in (4, 5):  # 4β² = 5γ² has no solution in whole numbers
+        bins = math.isqrt(x.shape[1] // features)
+        if bins > 0 and features * bins**2 == x.shape[1]:
+            return x.view(-1, bins, bins, features)
+    raise ValueError(f"vectors must have 4β² or 5β² entries, got {x.shape[1]}")
+
+
+def plot_token(tokens: TokenData, which: int | Sequence[int]) -> "matplotlib.figure.Figure":
+    """Chosen tokens, a row each: the region, and the parts of its vector.
+
+    From left to right the region in its surroundings, its colour patch, its position histogram over
+    the image's (padded) square, and its gradient histogram where the vector has one. Histograms are
+    drawn from 0 (white) to their own maximum (dark).
+
+    Args:
+        tokens: One image, with its pixels and `x`.
+        which: Number of a token, or several.
+
+    Raises:
+        ValueError: A batch, dropped pixels, no `x`, or there is no such token.
+        ImportError: Matplotlib is missing.
+    """
+    with plot_extra():
+        from matplotlib.figure import Figure
+    which = [which] if isinstance(which, int) else list(which)
+    if tokens.x is None:
+        raise ValueError("tokens have no vectors: apply an InterpolationExtractor first")
+    if not which or not all(0 <= token < tokens.num_nodes for token in which):
+        raise ValueError(f"tokens are numbered 0 … {tokens.num_nodes - 1}, got {which}")
+    image, seg = image_of(tokens).cpu(), tokens.seg[0].cpu()
+    lattices = unpack_vectors(tokens.x.detach().cpu())
+    titles = ["region", "colour", "position", "gradient"][: lattices.shape[-1] - 1]
+    width, height = len(titles) * (PANEL + GAP) - GAP, len(which) * (PANEL + GAP) - GAP + TITLE
+    figure = Figure(figsize=(width, height), dpi=150)
+    for row, token in enumerate(which):
+        lattice = lattices[token]
+        panels: list[dict[str, Any]] = [
+            {"X": surroundings(image, seg == token, tokens.bbox[token].tolist())},
+            {"X": to_pil((lattice[..., :3].permute(2, 0, 1) + 1) / 2)},
+            *(
+                {"X": part.numpy(), "cmap": "Greys", "vmin": 0}
+                for part in lattice[..., 3:].unbind(-1)
+            ),
+        ]
+        for column, panel in enumerate(panels):
+            bottom = (len(which) - 1 - row) * (PANEL + GAP) / height
+            left = column * (PANEL + GAP) / width
+            axes = figure.add_axes((left, bottom, PANEL / width, PANEL / height))
+            axes.imshow(interpolation="nearest", aspect="auto", **panel)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if row == 0:
+                axes.set_title(titles[column])
+    return figure
+
+
+def surroundings(image: Float[Tensor, "3 H W"], own: Bool[Tensor, "H W"], bbox: list[int]) -> Any:
+    """A square cut-out around a region as a picture, all but the region faded to grey."""
+    x_min, y_min, x_max, y_max = bbox
+    side = 2 * max(x_max - x_min, y_max - y_min) + 8
+    left = max(0, min((x_min + x_max - side) // 2, image.shape[2] - side))
+    top = max(0, min((y_min + y_max - side) // 2, image.shape[1] - side))
+    picture = image[:, top : top + side, left : left + side]
+    own = own[top : top + side, left : left + side]
+    faded = 0.35 * picture.mean(0, keepdim=True) + 0.65
+    return to_pil(picture * own + faded * ~own)
