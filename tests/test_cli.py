@@ -16,7 +16,13 @@ from PIL import Image
 from torch_geometric.data import Batch, Data
 
 import spitgraph
-from spitgraph import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer, from_partition
+from spitgraph import (
+    InterpolationExtractor,
+    PatchTokenizer,
+    SuperpixelTokenizer,
+    VoronoiTokenizer,
+    from_partition,
+)
 from spitgraph.cli import main, tokenize
 from spitgraph.contraction import SIMILARITIES
 from spitgraph.images import load_image
@@ -88,7 +94,7 @@ def seeded(seed):
         ("", SuperpixelTokenizer),
         ("--levels 2 --compactness 0.1", lambda: SuperpixelTokenizer(2, compactness=0.1)),
         (
-            "--num-tokens 7 --similarity cosine --features spit",
+            "--num-tokens 7 --similarity cosine --compare spit",
             lambda: SuperpixelTokenizer(num_tokens=7, similarity="cosine", features="spit"),
         ),
         ("--tokenizer patch", PatchTokenizer),
@@ -181,11 +187,14 @@ def test_the_only_file_being_bad_is_an_error(run, broken, out, name):
         ("--levels 2 --num-tokens 3", "exclude each other"),
         ("--compactness 2", "compactness must be in [0, 1], got 2"),
         ("--similarity nearest", "'distance', 'ward', 'cosine', got 'nearest'"),
-        ("--features rgb", "features must be one of 'lab', 'spit', got 'rgb'"),
+        ("--compare rgb", "features must be one of 'lab', 'spit', got 'rgb'"),
         ("--patch-size 8", "--patch-size does not go with --tokenizer superpixel"),
         ("--tokenizer patch --levels 2", "--levels does not go with --tokenizer patch"),
         ("--tokenizer patch --patch-size 0", "patch_size must be at least 1, got 0"),
         ("--tokenizer voronoi --seed 99999999999999999999", "--seed 99999999999999999999"),
+        ("--features --bins 1", "bins must be at least 2, got 1"),
+        ("--features --sigma -1", "sigma must be positive, got -1"),
+        ("--bins 8", "--bins, --sigma and --no-gradient go with --features"),
         ("--tokenizer slic", "invalid choice: 'slic'"),
         ("--level 2", "unrecognized arguments: --level 2"),
     ],
@@ -377,6 +386,23 @@ def test_help_describes_every_command(run, command):
     assert len(text) > 300
 
 
+@pytest.mark.parametrize(
+    "options, extractor",
+    [
+        ("", InterpolationExtractor()),
+        (
+            "--bins 4 --sigma 0.1 --no-gradient",
+            InterpolationExtractor(4, sigma=0.1, gradient=False),
+        ),
+    ],
+)
+def test_token_vectors_are_written(run, pictures, out, options, extractor):
+    path = pictures / "c.png"
+    assert run("tokenize", path, "-o", out, "--features", *options.split())[0] == DONE
+    expected = extractor(SuperpixelTokenizer()(path)).x
+    assert torch.equal(torch.load(out / "c.pt").x, expected)
+
+
 def test_help_states_the_choices_and_defaults_of_the_library(run):
     text = " ".join(run("tokenize", "--help")[1].split())
     for choices in (SIMILARITIES, FEATURES):
@@ -395,6 +421,10 @@ def test_help_states_the_choices_and_defaults_of_the_library(run):
     assert f"--num-tokens as above, default: {cells}" in text
 
 
+#: Options that are called otherwise in Python.
+OTHER_NAMES = {"seed": "generator", "compare": "features"}
+
+
 def test_every_option_belongs_to_a_tokenizer():
     classes = {
         "superpixel": SuperpixelTokenizer,
@@ -403,7 +433,7 @@ def test_every_option_belongs_to_a_tokenizer():
     }
     for name, options in tokenize.OPTIONS.items():
         parameters = set(inspect.signature(classes[name]).parameters)
-        assert {"generator" if option == "seed" else option for option in options} == parameters
+        assert {OTHER_NAMES.get(option, option) for option in options} == parameters
 
 
 @pytest.mark.parametrize("arguments", [[], ["paint"], ["tokenize"], ["info"]])

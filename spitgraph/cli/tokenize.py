@@ -32,27 +32,12 @@ examples:
 
 #: Options of each tokenizer; others are refused with it.
 OPTIONS = {
-    "superpixel": ("levels", "num_tokens", "compactness", "similarity", "features"),
+    "superpixel": ("levels", "num_tokens", "compactness", "similarity", "compare"),
     "patch": ("patch_size",),
     "voronoi": ("num_tokens", "seed"),
 }
 #: What is taken for an image in a folder.
-SUFFIXES = set(
-    [
-        ".avif",
-        ".bmp",
-        ".gif",
-        ".jpeg",
-        ".jpg",
-        ".jp2",
-        ".pgm",
-        ".png",
-        ".ppm",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
-)
+SUFFIXES = {*[".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]}
 #: Overlays of images up to this side are enlarged twice, for thinner lines.
 SMALL = 1024
 
@@ -72,6 +57,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("images", nargs="+", type=Path, metavar="IMAGE", help="image file, or folder of such")
     add("-o", "--out", required=True, type=Path, metavar="DIR", help="folder to write to")
     add("--tokenizer", choices=OPTIONS, default="superpixel", help="default: superpixel")
+    add("--features", action="store_true", help="also extract the token vectors x")
     add("--overlay", action="store_true", help="also draw the regions: DIR/<name>-overlay.png")
     add("--no-pixels", action="store_true", help="leave the pixels out: much smaller files")
     add("--quiet", action="store_true", help="only report errors")
@@ -81,7 +67,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--num-tokens", type=int, metavar="K", help="exactly K tokens, in place of --levels")
     add("--compactness", type=float, metavar="λ", help="0 … 1, preference for squares, default: 0")
     add("--similarity", metavar="NAME", help="distance (default), ward or cosine")
-    add("--features", metavar="NAME", help="what is compared: lab (default) or spit")
+    add("--compare", metavar="NAME", help="what is compared: lab (default) or spit")
+    group = parser.add_argument_group("token vectors")
+    add = group.add_argument
+    add("--bins", type=int, metavar="β", help="bins a side, default: 16")
+    add("--sigma", type=float, metavar="σ", help="width of the histograms' kernel, default: 0.05")
+    add("--no-gradient", action="store_true", help="leave the gradient histogram out")
     group = parser.add_argument_group("patches")
     group.add_argument("--patch-size", type=int, metavar="PIXELS", help="side, default: 16")
     group = parser.add_argument_group("Voronoi cells", "--num-tokens as above, default: 196")
@@ -94,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
     paths = image_files(args.images)
     check_names(paths, args.out, args.overlay)
-    tokenizer = make_tokenizer(args)
+    tokenizer, extractor = make_tokenizer(args), make_extractor(args)
     progress = tqdm(
         paths,
         unit="image",
@@ -106,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     with progress:
         for path in progress:
             try:
-                tokens = tokenized(path, tokenizer)
+                tokens = tokenized(path, tokenizer, extractor)
             except CommandError as error:
                 if len(paths) == 1:
                     raise
@@ -169,6 +160,8 @@ def make_tokenizer(args: argparse.Namespace) -> "spitgraph.tokenizers.Tokenizer"
         raise CommandError("--levels and --num-tokens exclude each other")
     try:
         if args.tokenizer == "superpixel":
+            if "compare" in given:
+                given["features"] = given.pop("compare")
             return SuperpixelTokenizer(**given)
         if args.tokenizer == "patch":
             return PatchTokenizer(**given)
@@ -180,14 +173,35 @@ def make_tokenizer(args: argparse.Namespace) -> "spitgraph.tokenizers.Tokenizer"
         raise CommandError(one_line(error)) from error
 
 
-def tokenized(path: Path, tokenizer: "spitgraph.tokenizers.Tokenizer") -> "spitgraph.TokenData":
-    """The token graph of an image file."""
+def make_extractor(args: argparse.Namespace) -> "spitgraph.InterpolationExtractor | None":
+    """The extractor that the options ask for, if any."""
+    from spitgraph import InterpolationExtractor
+
+    given = {name: getattr(args, name) for name in ("bins", "sigma")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not args.features:
+        if given or args.no_gradient:
+            raise CommandError("--bins, --sigma and --no-gradient go with --features")
+        return None
+    try:
+        return InterpolationExtractor(**given, gradient=not args.no_gradient)
+    except (TypeError, ValueError) as error:
+        raise CommandError(one_line(error)) from error
+
+
+def tokenized(
+    path: Path,
+    tokenizer: "spitgraph.tokenizers.Tokenizer",
+    extractor: "spitgraph.InterpolationExtractor | None",
+) -> "spitgraph.TokenData":
+    """The token graph of an image file, with token vectors if there is an extractor."""
     from spitgraph import UnreadableImageError
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of oddities in files that it can read
         try:
-            return tokenizer(path)
+            tokens = tokenizer(path)
+            return extractor(tokens) if extractor else tokens
         except UnreadableImageError as error:  # names the path
             raise CommandError(one_line(error)) from error
         except (ValueError, RuntimeError, MemoryError) as error:
