@@ -37,7 +37,19 @@ OPTIONS = {
     "voronoi": ("num_tokens", "seed"),
 }
 #: What is taken for an image in a folder.
-SUFFIXES = {*[".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]}
+SUFFIXES = {
+    ".avif",
+    ".bmp",
+    ".gif",
+    ".jpeg",
+    ".jpg",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+}
 #: Overlays of images up to this side are enlarged twice, for thinner lines.
 SMALL = 1024
 
