@@ -1,0 +1,44 @@
+"""Draws the pictures of the documentation: python docs/make_pictures.py"""
+
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from spitgraph import InterpolationExtractor, SuperpixelTokenizer, inspection
+
+DOCS = Path(__file__).resolve().parent
+COFFEE = DOCS.parent / "examples" / "pictures" / "coffee.jpg"
+
+
+def as_picture(figure) -> Image.Image:
+    file = BytesIO()
+    figure.savefig(file, format="png")
+    return Image.open(file).convert("RGB")
+
+
+def side_by_side(pictures: list[Image.Image], height: int, gap: int = 12) -> Image.Image:
+    scaled = [p.resize((round(p.width * height / p.height), height)) for p in pictures]
+    strip = Image.new("RGB", (sum(p.width + gap for p in scaled) - gap, height), "white")
+    left = 0
+    for picture in scaled:
+        strip.paste(picture, (left, 0))
+        left += picture.width + gap
+    return strip
+
+
+def main() -> None:
+    out = DOCS / "pictures"
+    out.mkdir(exist_ok=True)
+    tokens = InterpolationExtractor()(SuperpixelTokenizer(num_tokens=256)(COFFEE))
+    borders = inspection.to_pil(inspection.overlay(tokens, scale=2))
+    graph = as_picture(inspection.plot_graph(tokens))
+    side_by_side([borders, graph], 480).save(out / "tokens.jpg", quality=90)
+    coffee, spoon, wood = (
+        int(tokens.seg[0, y, x]) for x, y in ((290, 165), (372, 290), (560, 300))
+    )
+    inspection.plot_token(tokens, [coffee, spoon, wood]).savefig(out / "vectors.png")
+
+
+if __name__ == "__main__":
+    main()
