@@ -255,6 +255,19 @@ def test_a_batch_without_pixels(images, assert_same):
     assert_same(Batch.from_data_list([i.without_pixels() for i in images]), light)
 
 
+def test_images_of_a_batch_one_by_one(images):
+    batch = Batch.from_data_list(images)
+    for image, (pixels, cluster, size, bbox) in zip(images, batch.iter_images(), strict=True):
+        assert torch.equal(flatten_pixels(pixels), image.pixels)
+        assert pixels.shape[1:] == image.seg.shape[1:]
+        assert torch.equal(cluster, image.cluster)
+        assert torch.equal(size, image["size"]) and torch.equal(bbox, image.bbox)
+        (alone,) = image.iter_images()
+        assert all(map(torch.equal, alone, (pixels, cluster, size, bbox)))
+    with pytest.raises(ValueError, match="without_pixels"):
+        next(batch.without_pixels().iter_images())
+
+
 def test_token_vectors_batch(images, assert_same):
     for image in images:
         image.x = torch.rand(image.num_nodes, 3)

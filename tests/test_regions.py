@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 
+import spitgraph.regions
 from spitgraph.grid import flatten_pixels
 from spitgraph.regions import describe_regions, shared_borders
 
@@ -31,8 +32,9 @@ def border_lengths(seg):
     return sides
 
 
-@given(data=st.data())
-def test_regions_equal_a_loop_over_pixels(extensions, label_maps, data):
+@given(data=st.data(), at_a_time=st.sampled_from([1, 5, 2**16]))
+def test_regions_equal_a_loop_over_pixels(extensions, label_maps, monkeypatch, data, at_a_time):
+    monkeypatch.setattr(spitgraph.regions, "PIXELS_AT_A_TIME", at_a_time)
     seg = renumbered(data.draw(label_maps))
     height, width = seg.shape
     image = noise(height, width)
@@ -107,6 +109,7 @@ def test_mean_colour_does_not_depend_on_the_order_of_pixels():
 
 
 def test_a_flat_region_has_its_own_colour():
-    pixels = (torch.tensor([37.0, 52.0, 100.0]) / 255).expand(97, 3).contiguous()
+    # between two steps, as no 8-bit colour is
+    pixels = (torch.tensor([1000.75, 2000.25, 3000.0]) / 2**24).expand(97, 3).contiguous()
     regions = describe_regions(torch.zeros(97, dtype=torch.int64), 1, pixels, 1, 97)
     torch.testing.assert_close(regions.color, pixels[:1], rtol=0, atol=2**-25)

@@ -10,8 +10,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch_geometric.data import Batch
 
-from spitgraph import SuperpixelTokenizer, TokenData
-from spitgraph.contraction import SIMILARITIES
+from spitgraph import SuperpixelTokenizer, TokenData, pixels
+from spitgraph.contraction import SIMILARITIES, connect, select, weights
 from spitgraph.grid import pixel_edges
 
 FEATURES = ["lab", "spit"]
@@ -128,6 +128,14 @@ def test_regions_follow_what_is_in_the_picture():
     assert torch.equal(tokens.seg[0], truth)
 
 
+def test_regions_of_one_size_do_not_wait_for_each_other():
+    # two pairs of pixels: their sizes have no deviation to be measured by
+    image = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(3, 1, 4)
+    tokens = SuperpixelTokenizer(levels=2)(image)
+    assert [len(parent) for parent in tokens.parents] == [4, 2]
+    assert tokens.num_nodes == 1
+
+
 def test_compact_regions_are_more_compact():
     def mean_fill(compactness):
         tokens = SuperpixelTokenizer(num_tokens=40, compactness=compactness)(noise(40, 40))
@@ -211,6 +219,17 @@ def test_tokens_do_not_depend_on_extensions(
     with without_extensions():
         plain = tokenizer(images)
     assert_same(compiled, plain)
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=repr)
+def test_tokens_do_not_depend_on_the_parts_that_large_images_are_handled_in(
+    tokenizer, awkward_images, assert_same, monkeypatch
+):
+    whole = tokenizer(awkward_images)
+    for module in (connect, select, weights):
+        monkeypatch.setattr(module, "EDGES_AT_A_TIME", 100)
+    monkeypatch.setattr(pixels, "PIXELS_AT_A_TIME", 64)
+    assert_same(tokenizer(awkward_images), whole)
 
 
 def test_tokens_do_not_depend_on_the_device(device, awkward_images, assert_same):
