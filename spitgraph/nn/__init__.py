@@ -1,0 +1,28 @@
+"""γ, f and h: token vectors in, features and logits out."""
+
+from spitgraph.nn.attention import Attention
+from spitgraph.nn.backbone import Backbone
+from spitgraph.nn.block import Block
+from spitgraph.nn.drop_path import DropPath
+from spitgraph.nn.embedder import TokenEmbedder
+from spitgraph.nn.graph_bias import GraphBias
+from spitgraph.nn.layer_scale import LayerScale
+from spitgraph.nn.mlp import Mlp
+from spitgraph.nn.model import SPiT, TokenFeatures
+from spitgraph.nn.packed_attention import Packing
+from spitgraph.nn.sequences import TokenSequences
+
+__all__ = [
+    "Attention",
+    "Backbone",
+    "Block",
+    "DropPath",
+    "GraphBias",
+    "LayerScale",
+    "Mlp",
+    "Packing",
+    "SPiT",
+    "TokenEmbedder",
+    "TokenFeatures",
+    "TokenSequences",
+]

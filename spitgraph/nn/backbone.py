@@ -1,0 +1,142 @@
+"""f: the transformer, over sequences of unequal length."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from spitgraph.checks import integer, one_of, unit_interval
+from spitgraph.nn.attention import Scope
+from spitgraph.nn.block import Block
+from spitgraph.nn.graph_bias import GraphBias
+from spitgraph.nn.packed_attention import Packing
+from spitgraph.nn.sequences import TokenSequences
+
+#: Ways through the blocks.
+LAYOUTS = {
+    "auto": "what is faster, by device and by how uneven the counts are",
+    "padded": "one row an image, padded to the longest, with a mask",
+    "packed": "no padding, attention image by image",
+}
+#: Share of padding from which rows on an accelerator are packed. On CPUs, any is too much.
+ACCEPTED_PADDING = 0.2
+
+
+class Backbone(nn.Module):
+    """Pre-norm transformer blocks and a final LayerNorm (METHOD 5).
+
+    Tokens attend to those of their own image and to nothing else; padding, where there is any,
+    never takes part. Both layouts give the same numbers. Where all counts agree there is neither
+    mask nor padding. README.md in this folder says what `"auto"` chooses, and why.
+
+    Args:
+        embed_dim: Width D.
+        depth: Number of blocks.
+        num_heads: Attention heads.
+        mlp_ratio: Hidden width of the perceptrons, in widths.
+        qkv_bias: Whether queries, keys and values have a bias.
+        qk_norm: Whether queries and keys pass a LayerNorm, per head.
+        init_values: What LayerScale starts at.
+        drop_path: DropPath's probability in the last block; it grows linearly from 0 in the first.
+        graph_bias: Whether attention logits get a bias by hop distance in the region graph.
+        attention: `"auto"`, `"padded"` or `"packed"`.
+
+    Raises:
+        ValueError, TypeError: An argument is outside its range or of another type.
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        depth: int = 12,
+        num_heads: int = 12,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = False,
+        qk_norm: bool = False,
+        *,
+        init_values: float = 1e-5,
+        drop_path: float = 0.0,
+        graph_bias: bool = False,
+        attention: str = "auto",
+    ) -> None:
+        super().__init__()
+        self.embed_dim = integer(embed_dim, "embed_dim")
+        self.num_heads = integer(num_heads, "num_heads")
+        self.attention = one_of(attention, LAYOUTS, "attention")
+        self.grad_checkpointing = False
+        drop_path, depth = unit_interval(drop_path, "drop_path"), integer(depth, "depth")
+        rates = torch.linspace(
+            0, drop_path, depth, device="cpu"
+        )  # also where the default is "meta"
+        self.blocks = nn.ModuleList(
+            Block(embed_dim, num_heads, mlp_ratio, qkv_bias, qk_norm, init_values, rate)
+            for rate in rates.tolist()
+        )
+        self.graph_bias = GraphBias(num_heads) if graph_bias else None
+        self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
+
+    def forward(
+        self, sequences: TokenSequences, edge_index: Int64[Tensor, "2 E"] | None = None
+    ) -> TokenSequences:
+        """The final tokens, normed.
+
+        Args:
+            sequences: Embedded tokens.
+            edge_index: The region graphs, between nodes of the batch; read by the hop bias.
+
+        Raises:
+            ValueError: The hop bias finds no `edge_index`.
+        """
+        if self.graph_bias is not None and edge_index is None:
+            raise ValueError("the tokens have no edge_index, which the hop bias reads")
+        if torch.compiler.is_compiling():  # counts are no numbers then, but packing needs none
+            return self._packed(sequences, edge_index, None)
+        counts = sequences.counts
+        if self.packs(counts, sequences.x.device):
+            return self._packed(sequences, edge_index, counts)
+        return self._padded(sequences, edge_index, counts)
+
+    def packs(self, counts: Sequence[int], device: torch.device) -> bool:
+        """Whether images of so many rows are packed rather than padded."""
+        total, padded = sum(counts), len(counts) * max(counts)
+        if total == padded or self.attention == "padded":
+            return False
+        accepted = 0 if device.type == "cpu" else ACCEPTED_PADDING
+        return self.attention == "packed" or padded - total > accepted * padded
+
+    def _packed(
+        self, sequences: TokenSequences, edge_index: Tensor | None, counts: list[int] | None
+    ) -> TokenSequences:
+        bias = None
+        if self.graph_bias is not None and edge_index is not None:
+            bias = self.graph_bias.packed(sequences, edge_index)
+        packing = Packing(sequences.offsets, sequences.image, counts, bias)
+        return sequences.with_rows(self._blocks(sequences.x, packing))
+
+    def _padded(
+        self, sequences: TokenSequences, edge_index: Tensor | None, counts: list[int]
+    ) -> TokenSequences:
+        length = max(counts)
+        bias = None
+        if self.graph_bias is not None and edge_index is not None:
+            bias = self.graph_bias.padded(sequences, edge_index, length)
+        if min(counts) == length:
+            x = sequences.x.unflatten(0, (len(counts), length))  # [B, L, D]
+            return sequences.with_rows(self._blocks(x, bias).flatten(0, 1))
+        x, is_token = sequences.padded(length)
+        x = self._blocks(x, is_token[:, None, None] if bias is None else bias)
+        return sequences.with_rows(x[is_token])
+
+    def _blocks(self, x: Float[Tensor, "*rows D"], scope: Scope) -> Float[Tensor, "*rows D"]:
+        for block in self.blocks:
+            if self.grad_checkpointing:
+                x = checkpoint(block, x, scope, use_reentrant=False)
+            else:
+                x = block(x, scope)
+        return self.norm(x)
+
+    def extra_repr(self) -> str:
+        """What `repr` shows between the brackets."""
+        return f"attention={self.attention!r}"

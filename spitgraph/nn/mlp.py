@@ -1,0 +1,27 @@
+"""The perceptron of a transformer block."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spitgraph.nn.initial import initialise_linear
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between them (METHOD 5).
+
+    Args:
+        in_features: Width of input and output.
+        hidden_features: Width between the layers.
+    """
+
+    def __init__(self, in_features: int, hidden_features: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(in_features, hidden_features)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(hidden_features, in_features)
+        initialise_linear(self.fc1)
+        initialise_linear(self.fc2)
+
+    def forward(self, x: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
+        """Every row on its own."""
+        return self.fc2(self.act(self.fc1(x)))

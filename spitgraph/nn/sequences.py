@@ -1,0 +1,103 @@
+"""Token graphs as the sequences that the backbone reads, without padding or with it, and back."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+from torch_geometric.utils import to_dense_batch
+
+from spitgraph.data import TokenData
+
+
+@dataclass
+class TokenSequences:
+    """A batch of images as sequences, packed one after the other: class token, then tokens.
+
+    B images, N nodes in the batch of which K are kept, S = K + B rows.
+
+    Attributes:
+        x: [S, D], for every image its class token, then its tokens in node order.
+        offsets: [B + 1] int64; image i is the rows offsets[i] … offsets[i + 1] − 1.
+        image: [S] int64, image of each row.
+        node_rows: [K] int64, row of each kept node.
+        num_nodes: N.
+        kept: [K] int64, nodes that are kept, in ascending order; None when all are.
+    """
+
+    x: Float[Tensor, "S D"]
+    offsets: Int64[Tensor, " _"]
+    image: Int64[Tensor, " S"]
+    node_rows: Int64[Tensor, " K"]
+    num_nodes: int
+    kept: Int64[Tensor, " K"] | None = None
+
+    @property
+    def num_images(self) -> int:
+        """B."""
+        return self.offsets.numel() - 1
+
+    @property
+    def counts(self) -> list[int]:
+        """Rows of each image, the class token's included. Waits for the device."""
+        return self.offsets.diff().tolist()
+
+    @property
+    def class_tokens(self) -> Float[Tensor, "B D"]:
+        """Class token of each image."""
+        return self.x.index_select(0, self.offsets[:-1])
+
+    @property
+    def tokens(self) -> Float[Tensor, "K D"]:
+        """Tokens of the kept nodes, in node order."""
+        return self.x.index_select(0, self.node_rows)
+
+    def with_rows(self, x: Float[Tensor, "S D"]) -> "TokenSequences":
+        """The same sequences of other vectors."""
+        return TokenSequences(
+            x, self.offsets, self.image, self.node_rows, self.num_nodes, self.kept
+        )
+
+    def padded(self, length: int) -> tuple[Float[Tensor, "B L D"], Bool[Tensor, "B L"]]:
+        """Vectors with zeros up to a common length L, and which of them are not padding."""
+        dense: tuple[Tensor, Tensor] = to_dense_batch(
+            self.x, self.image, max_num_nodes=length, batch_size=self.num_images
+        )
+        return dense
+
+
+def node_offsets(tokens: TokenData) -> Int64[Tensor, " _"]:
+    """First node of each image, and the number of nodes: `ptr` of a batch, [0, N] for one image."""
+    ptr = getattr(tokens, "ptr", None)  # torch.compile knows of no `in` for PyG's data in 2.5
+    if ptr is not None:
+        return ptr
+    return torch.tensor([0, tokens.x.shape[0]], device=tokens.x.device)
+
+
+def pack(
+    vectors: Float[Tensor, "K D"],
+    class_token: Float[Tensor, "1 D"],
+    node_counts: Int64[Tensor, " B"],
+    num_nodes: int,
+    kept: Int64[Tensor, " K"] | None = None,
+) -> TokenSequences:
+    """Put a class token before the tokens of every image.
+
+    Args:
+        vectors: Embedded tokens, image by image.
+        class_token: The same for every image. Its dtype becomes that of the sequences.
+        node_counts: Tokens of each image, adding up to K; none has to have any.
+        num_nodes: Nodes in the batch.
+        kept: Nodes that `vectors` belong to; None when to all.
+    """
+    num_rows, num_images = vectors.shape[0] + node_counts.shape[0], node_counts.shape[0]
+    offsets = torch.cat([node_counts.new_zeros(1), (node_counts + 1).cumsum(0)])
+    images = torch.arange(num_images, device=vectors.device)
+    # The sizes are told, so that neither a device is waited for nor torch.compile stops
+    image = images.repeat_interleave(node_counts + 1, output_size=num_rows)
+    node_image = images.repeat_interleave(node_counts, output_size=vectors.shape[0])
+    node_rows = torch.arange(vectors.shape[0], device=vectors.device) + node_image + 1
+    x = class_token.new_empty(num_rows, vectors.shape[1])
+    x = x.index_copy(0, node_rows, vectors.to(x.dtype))
+    x = x.index_copy(0, offsets[:-1], class_token.expand(num_images, -1))
+    return TokenSequences(x, offsets, image, node_rows, num_nodes, kept)

@@ -1,0 +1,62 @@
+"""Compiles models and prints what came of it, as JSON; run by test_compilation.py.
+
+A process of its own: the type checker that the other tests run under is nothing to compile.
+"""
+
+import json
+import runpy
+import shutil
+from pathlib import Path
+
+import torch
+from torch._dynamo.utils import counters
+
+CONFTEST = runpy.run_path(str(Path(__file__).with_name("conftest.py")))
+make_tokens = CONFTEST["make_random_tokens"]
+make_model = CONFTEST["make_random_model"]
+
+#: The first one's shapes are fixed; then the number of tokens varies, and then that of images.
+BATCHES = ((5, 6), (7, 8), (10, 20), (1, 2), (5, 3, 4), (6, 7, 8, 9))
+
+
+def report(backend, batches, *, train=False, **options):
+    """Graphs made, graph breaks, and the largest difference from the model itself."""
+    model = make_model(depth=1, **options).train(train)
+    torch.compiler.reset()
+    counters.clear()
+    compiled = torch.compile(model.forward_tokens, fullgraph=True, backend=backend)
+    difference = 0.0
+    for seed, counts in enumerate(batches):
+        batch, results = make_tokens(counts, seed), []
+        for forward in (compiled, model.forward_tokens):
+            torch.manual_seed(seed)
+            with torch.set_grad_enabled(train):
+                logits = forward(batch)
+            if train:
+                model.zero_grad()
+                logits.square().sum().backward()
+                grads = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+                logits = grads / grads.abs().max()
+            results.append(logits.detach())
+        difference = max(difference, (results[0] - results[1]).abs().max().item())
+    return {
+        "graphs": counters["stats"]["unique_graphs"],
+        "breaks": sum(counters["graph_break"].values()),
+        "difference": difference,
+    }
+
+
+def main():
+    torch.set_num_threads(2)
+    reports = {
+        "plain": report("aot_eager", BATCHES),
+        "training": report("aot_eager", BATCHES[:3], train=True, graph_bias=True, qk_norm=True),
+        "dropping": report("eager", BATCHES[:3], train=True, token_budget=4, drop_path=0.5),
+    }
+    if shutil.which("g++"):
+        reports["inductor"] = report("inductor", BATCHES[:3])
+    print(json.dumps(reports))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""torch.compile takes the model whole, and not anew for every token count."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+#: At first shapes are fixed; then the number of tokens varies, then the number of images.
+GRAPHS = 3
+
+
+@pytest.fixture(scope="module")
+def reports():
+    """What compiling.py prints."""
+    script = Path(__file__).with_name("compiling.py")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("case", ["plain", "training", "dropping", "inductor"])
+def test_one_graph_serves_all_token_counts(reports, case):
+    if case not in reports:
+        pytest.skip("no C++ compiler")
+    report = reports[case]
+    assert 1 <= report["graphs"] <= GRAPHS
+    assert report["breaks"] == 0
+    assert report["difference"] < 1e-5
