@@ -8,6 +8,15 @@ if TYPE_CHECKING:
     from spitgraph.data import TokenData
     from spitgraph.extractors import InterpolationExtractor
     from spitgraph.images import UnreadableImageError
+    from spitgraph.models import (
+        create_model,
+        list_models,
+        load_weights,
+        model_from_weights,
+        retrofit,
+        save_weights,
+    )
+    from spitgraph.nn import SPiT
     from spitgraph.tokenizers import (
         PatchTokenizer,
         SuperpixelTokenizer,
@@ -20,22 +29,36 @@ __version__ = "0.1.0"
 __all__ = [
     "InterpolationExtractor",
     "PatchTokenizer",
+    "SPiT",
     "SuperpixelTokenizer",
     "TokenData",
     "UnreadableImageError",
     "VoronoiTokenizer",
+    "create_model",
     "from_partition",
+    "list_models",
+    "load_weights",
+    "model_from_weights",
+    "retrofit",
+    "save_weights",
 ]
 
 #: Where the public names live; they are imported when first asked for.
 _MODULES = {
     "InterpolationExtractor": "spitgraph.extractors",
     "PatchTokenizer": "spitgraph.tokenizers",
+    "SPiT": "spitgraph.nn",
     "SuperpixelTokenizer": "spitgraph.tokenizers",
     "TokenData": "spitgraph.data",
     "UnreadableImageError": "spitgraph.images",
     "VoronoiTokenizer": "spitgraph.tokenizers",
+    "create_model": "spitgraph.models",
     "from_partition": "spitgraph.tokenizers",
+    "list_models": "spitgraph.models",
+    "load_weights": "spitgraph.models",
+    "model_from_weights": "spitgraph.models",
+    "retrofit": "spitgraph.models",
+    "save_weights": "spitgraph.models",
 }
 _SUBMODULES = {"inspection", "metrics", "models", "nn", "transforms"}
 

@@ -10,10 +10,10 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from spitgraph import __version__
-from spitgraph.cli import info, tokenize
+from spitgraph.cli import info, models, tokenize
 from spitgraph.cli.errors import CommandError
 
-COMMANDS = (tokenize, info)
+COMMANDS = (tokenize, info, models)
 
 
 class Parser(argparse.ArgumentParser):

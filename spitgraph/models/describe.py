@@ -1,0 +1,66 @@
+"""The configuration of a model, read off its parts: true whatever has been exchanged since."""
+
+import torch
+from torch import nn
+
+from spitgraph.extractors import InterpolationExtractor
+from spitgraph.models.configurations import FAMILIES, Configuration, configure
+from spitgraph.models.factory import build
+from spitgraph.models.infer import inferred_arguments
+from spitgraph.nn import DropPath, SPiT
+from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
+
+#: Tokenizer of each first half of a name.
+TOKENIZERS = {"spit": SuperpixelTokenizer, "vit": PatchTokenizer, "rvit": VoronoiTokenizer}
+
+
+class NoConfigurationError(ValueError):
+    """`create_model` makes no such model."""
+
+
+def configuration_of(model: SPiT) -> Configuration:
+    """The configuration that makes a model like this one.
+
+    Raises:
+        NoConfigurationError: The model has parts that `create_model` does not make.
+    """
+    tokenizer, extractor = model.tokenizer, model.extractor
+    families = [family for family, kind in TOKENIZERS.items() if type(tokenizer) is kind]
+    if not families or type(extractor) is not InterpolationExtractor:
+        raise NoConfigurationError(f"create_model makes no models of {tokenizer} and {extractor}")
+    try:
+        arguments = inferred_arguments(shapes(model), families[0], model.backbone.num_heads) | {
+            "drop_path": last_drop_path(model),
+            "token_budget": model.embedder.token_budget,
+            "image_size": getattr(model, "image_size", None),
+            "sigma": extractor.sigma,
+        }
+        settings = {key: getattr(tokenizer, key) for key in FAMILIES[families[0]][1]}
+        configuration = configure(**arguments, **settings)
+    except ValueError as error:
+        raise NoConfigurationError(f"create_model makes no such model: {error}") from error
+    again = without_memory(configuration)
+    if repr((again.tokenizer, again.extractor)) != repr((tokenizer, extractor)):
+        raise NoConfigurationError(f"create_model makes no models of {tokenizer} and {extractor}")
+    differing = set(shapes(again).items()) ^ set(shapes(model).items())
+    if differing:
+        key, shape = min(differing)
+        raise NoConfigurationError(f"create_model makes no models with {key} {list(shape)}")
+    return configuration
+
+
+def last_drop_path(model: SPiT) -> float:
+    """DropPath's probability in the last block, without the rounding of float32."""
+    rates = [part.drop_prob for part in model.backbone.modules() if isinstance(part, DropPath)]
+    return round(rates[-1], 6) if rates else 0.0
+
+
+def without_memory(configuration: Configuration) -> SPiT:
+    """The model of a configuration, its parameters without values."""
+    with torch.device("meta"):
+        return build(configuration)
+
+
+def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter and buffer."""
+    return {key: tuple(value.shape) for key, value in model.state_dict().items()}

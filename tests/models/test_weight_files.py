@@ -1,0 +1,321 @@
+"""Weights out and in: the same model again, or a refusal that names what is wrong."""
+
+import json
+import os
+import sys
+
+import pytest
+import safetensors.torch
+import torch
+
+from spitgraph.models import configuration_of, create_model, load_weights, model_from_weights
+from spitgraph.models import save_weights as save
+from spitgraph.models.files import read_tensors
+from spitgraph.nn import TokenEmbedder
+
+TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2, "bins": 4, "num_classes": 5}
+
+
+@pytest.fixture
+def model():
+    return randomised(create_model("spit_tiny_16", **TINY)).eval()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights.safetensors"
+
+
+def randomised(model, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
+    return model
+
+
+def logits(model):
+    image = torch.rand(3, 24, 31, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        return model(image)
+
+
+def saved_state(model):
+    return {key: value.clone() for key, value in model.state_dict().items()}
+
+
+def assert_unchanged(model, state):
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["spit_tiny_16", "vit_tiny_16"])
+@pytest.mark.parametrize("graph_bias", [False, True])
+def test_a_loaded_model_gives_identical_logits(path, name, graph_bias):
+    model = randomised(create_model(name, graph_bias=graph_bias, **TINY)).eval()
+    save(model, path)
+    again = create_model(name, graph_bias=graph_bias, **TINY).eval()
+    assert not torch.equal(logits(again), logits(model))
+    assert load_weights(again, path) is again
+    assert torch.equal(logits(again), logits(model))
+
+
+def test_the_file_tells_the_configuration(path):
+    model = create_model(
+        "spit_tiny_16",
+        gradient=False,
+        num_tokens=20,
+        features="spit",
+        qkv_bias=True,
+        image_size=96,
+        drop_path=0.1,
+        token_budget=9,
+        **TINY,
+    )
+    save(model, path)
+    again = model_from_weights(path)
+    assert configuration_of(again) == configuration_of(model)
+    assert again.image_size == 96
+    assert torch.equal(logits(again.eval()), logits(model.eval()))
+    assert model_from_weights(path, num_tokens=8).tokenizer.num_tokens == 8
+
+
+def test_a_function_for_features_has_to_be_told_again(path):
+    model = create_model("spit_tiny_16", features=lambda image: image * 2, **TINY)
+    save(model, path)
+    with pytest.raises(ValueError, match=r"weights\.safetensors.*pass it as features="):
+        model_from_weights(path)
+    assert callable(model_from_weights(path, features=lambda image: image).tokenizer.features)
+
+
+def test_a_model_of_other_parts_is_saved_without_configuration(path, model):
+    model.tokenizer = torch.nn.Identity()
+    save(model, path)
+    assert read_tensors(path)[1] is None
+    again = create_model("spit_tiny_16", **TINY)
+    load_weights(again, path)
+    assert_unchanged(again, saved_state(model))
+    inferred = model_from_weights(path, num_heads=2)  # what shapes do not tell
+    assert_unchanged(inferred, saved_state(model))
+    with pytest.raises(ValueError, match="a width of 32 does not divide into heads of 64"):
+        model_from_weights(path)
+
+
+def test_pytorch_files_of_our_names_are_read(tmp_path, model):
+    torch.save(model.state_dict(), tmp_path / "checkpoint.pt")
+    again = load_weights(create_model("spit_tiny_16", **TINY), tmp_path / "checkpoint.pt")
+    assert_unchanged(again, saved_state(model))
+
+
+def test_numbers_of_another_precision_are_converted(path, model):
+    save(model.to(torch.bfloat16), path)
+    again = load_weights(create_model("spit_tiny_16", **TINY), path)
+    assert again.head.weight.dtype == torch.float32
+    assert torch.equal(again.head.weight, model.head.weight.float())
+
+
+def test_an_interrupted_save_leaves_the_old_file(path, model, monkeypatch):
+    save(model, path)
+    before = path.read_bytes()
+
+    def fail(tensors, file, metadata):
+        file.write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", fail)
+    with pytest.raises(OSError, match="no space left"):
+        save(randomised(model, seed=1), path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+# ---- refused -------------------------------------------------------------------------------------
+
+
+def changed(path, model, change):
+    """The model's file, its tensors changed."""
+    save(model, path)
+    tensors = safetensors.torch.load_file(path)
+    change(tensors)
+    safetensors.torch.save_file(tensors, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("backbone.norm.bias"), "lacks backbone.norm.bias"),
+        (lambda t: t.update(extra=torch.ones(1)), "the model has no extra"),
+        (
+            lambda t: t.update({"head.weight": torch.ones(6, 32), "head.bias": torch.ones(6)}),
+            r"head.weight is \[6, 32\], and the model's \[5, 32\]: .*num_classes=6",
+        ),
+        (
+            lambda t: t.update(
+                {"embedder.linear.weight": t["embedder.linear.weight"].t().contiguous()}
+            ),
+            r"embedder.linear.weight is \[80, 32\], .*transposed",
+        ),
+        (
+            lambda t: t.update({"backbone.blocks.1.mlp.fc1.bias": torch.ones(3)}),
+            "backbone.blocks.1.mlp.fc1.bias",
+        ),
+        (
+            lambda t: t.update({"head.bias": torch.ones(5, dtype=torch.int64)}),
+            "head.bias is torch.int64",
+        ),
+        (
+            lambda t: t.update({"backbone.graph_bias.table": torch.zeros(2, 5)}),
+            "no backbone.graph_bias.table; create it with graph_bias=True",
+        ),
+        (
+            lambda t: t.update(
+                {f"backbone.blocks.{n}.attn.qkv.bias": torch.zeros(96) for n in range(2)}
+            ),
+            "qkv.bias.*; create it with qkv_bias=True",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_key_and_file(path, model, change, message):
+    changed(path, model, change)
+    other = randomised(create_model("spit_tiny_16", **TINY), seed=5)
+    state = saved_state(other)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_weights(other, path)
+    assert str(path) in str(caught.value)
+    assert_unchanged(other, state)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"depth": 3}, r"lacks backbone\.blocks\.2\..* and \d+ more"),
+        ({"depth": 1}, r"the model has no backbone\.blocks\.1\..* and \d+ more"),
+        ({"gradient": False}, r"embedder\.linear\.weight is \[32, 80\]"),
+        ({"num_heads": 4}, "num_heads=2, and the model of 4"),
+        ({"num_classes": 9}, r"head\.weight"),
+        ({"embed_dim": 64}, r"embedder"),
+    ],
+    ids=str,
+)
+def test_a_model_of_another_size_is_left_as_it_was(path, model, arguments, message):
+    save(model, path)
+    other = create_model("spit_tiny_16", **TINY | arguments)
+    state = saved_state(other)
+    with pytest.raises(ValueError, match=message):
+        load_weights(other, path)
+    assert_unchanged(other, state)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_truncated_files_are_refused(tmp_path, model, suffix):
+    whole = tmp_path / f"whole{suffix}"
+    save(model, whole) if suffix == ".safetensors" else torch.save(model.state_dict(), whole)
+    content = whole.read_bytes()
+    for length in (0, 3, 100, len(content) // 2, len(content) - 1):
+        cut = tmp_path / f"cut{length}{suffix}"
+        cut.write_bytes(content[:length])
+        state = saved_state(model)
+        with pytest.raises(ValueError, match=cut.name.replace(".", r"\.")):
+            load_weights(model, cut)
+        assert_unchanged(model, state)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        b"\x89PNG\r\n\x1a\n" + bytes(64),
+        b"PK\x03\x04" + bytes(64),
+        b"\x80\x02" + b"x" * 9,
+    ],
+)
+def test_foreign_files_are_refused(tmp_path, model, content):
+    (tmp_path / "foreign.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=r"foreign\.pth"):
+        load_weights(model, tmp_path / "foreign.pth")
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("evil",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (torch.ones(3), "expected tensors by name, got a Tensor"),
+        ({}, "no tensors"),
+        ({"head.weight": 3}, "'head.weight' is a int"),
+        ({"model": {"head.weight": [1.0]}}, "'head.weight' is a list"),
+        (Evil(), "not only tensors"),
+    ],
+)
+def test_files_of_something_else_are_refused(tmp_path, monkeypatch, model, content, message):
+    monkeypatch.chdir(tmp_path)
+    torch.save(content, "foreign.pth")
+    with pytest.raises(ValueError, match=message) as caught:
+        load_weights(model, "foreign.pth")
+    assert "foreign.pth" in str(caught.value)
+    assert os.listdir() == ["foreign.pth"]
+
+
+def test_a_foreign_models_weights_are_refused(path, model):
+    foreign = {"features.0.weight": torch.ones(3), "classifier.weight": torch.ones(2)}
+    safetensors.torch.save_file(foreign, path)
+    with pytest.raises(ValueError, match=r"weights\.safetensors.*features\.0\.weight"):
+        load_weights(model, path)
+    with pytest.raises(ValueError, match=r"weights\.safetensors.*lacks embedder\.linear\.weight"):
+        model_from_weights(path)
+
+
+def test_two_names_of_one_parameter_are_refused(tmp_path, model):
+    weights = {
+        "embedder.embedder.linear.weight": torch.ones(2),
+        "embedder.linear.weight": torch.ones(2),
+    }
+    torch.save(weights, tmp_path / "double.pth")
+    with pytest.raises(ValueError, match=r"double\.pth.*the same parameter"):
+        load_weights(model, tmp_path / "double.pth")
+
+
+def test_a_missing_file_is_named(tmp_path, model):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.pth"):
+        load_weights(model, tmp_path / "nowhere.pth")
+
+
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        ([1], "no configuration"),
+        ({"name": "spit_huge_16"}, "no model 'spit_huge_16'"),
+        ({"name": "spit_tiny_16", "colour": 3}, "'colour' is no override"),
+    ],
+)
+def test_a_foreign_configuration_is_refused(path, model, configuration, message):
+    save(model, path)
+    tensors = safetensors.torch.load_file(path)
+    metadata = {"configuration": json.dumps(configuration)}
+    safetensors.torch.save_file(tensors, path, metadata=metadata)
+    with pytest.raises((TypeError, ValueError), match=rf"weights\.safetensors.*{message}"):
+        model_from_weights(path)
+
+
+def test_what_plain_models_lack_becomes_zero(path, model):
+    save(model, path)
+    other = create_model("spit_tiny_16", graph_bias=True, **TINY)
+    other.embedder = TokenEmbedder(80, 32, pe_name="random_walk_pe", pe_dim=3)
+    randomised(other)
+    load_weights(other, path)
+    assert not other.backbone.graph_bias.table.any()
+    assert not other.embedder.pe_linear.weight.any()
+    assert torch.equal(other.head.weight, model.head.weight)
+
+
+def test_without_safetensors_its_name_is_told(path, model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    with pytest.raises(ImportError, match="pip install safetensors"):
+        save(model, path)
+    path.write_bytes(b"\x08" + bytes(15))
+    with pytest.raises(ImportError, match="pip install safetensors"):
+        load_weights(model, path)
