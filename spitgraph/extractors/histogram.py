@@ -4,11 +4,15 @@ The kernel is separable: a region's histogram is a product KᵧᵀKₓ of two na
 a pixel, so that β + β exponentials a pixel are enough where the formula shows β².
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+
+#: For pixels [k, L], the vertical and the horizontal factor of the Gaussian, [k, L, β] each.
+Kernels = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 #: The Gaussian is cut off at exp(−40) ≈ 4e-18, far below what changes a float32 sum of order one.
 #: Beyond lie denormal numbers, on which processors are ten times slower.
@@ -58,35 +62,60 @@ def bin_centres(bins: int, like: Float[Tensor, "*S"]) -> Float[Tensor, " bins"]:
     return ((2 * index + 1 - bins) / bins).to(like)
 
 
+def gaussian(values: Float[Tensor, "*S"], bins: int, sigma: float) -> Float[Tensor, "*S bins"]:
+    """exp(−½(v − b)²/σ²) of every value and bin, cut off at exp(−40)."""
+    scale = 0.5**0.5 / sigma
+    offset = values[..., None] * scale - bin_centres(bins, values) * scale
+    return torch.exp(-(offset * offset).clamp(max=CUTOFF))
+
+
+def lattice_kernels(
+    height: int, width: int, bins: int, sigma: float, like: Float[Tensor, "*S"]
+) -> Kernels:
+    """Kernels of the pixels' positions: β exponentials a row and a column are all there are.
+
+    Coordinates are 2y/max(H, W) − 1, likewise x, so that the aspect ratio is kept (METHOD 4).
+    """
+    position = 2 * torch.arange(max(height, width), dtype=torch.float64) / max(height, width) - 1
+    table = gaussian(position, bins, sigma).to(like)
+    rows = torch.cat([table[:height], table.new_zeros(1, bins)])  # the last is the padding's
+
+    def kernels(pixel: Tensor) -> tuple[Tensor, Tensor]:
+        return rows[pixel.div(width, rounding_mode="floor")], table[pixel % width]
+
+    return kernels
+
+
+def value_kernels(values: Float[Tensor, "2 HW"], bins: int, sigma: float) -> Kernels:
+    """Kernels of two values a pixel, in [−1, 1]; the first one's bins are the rows."""
+    padded = torch.cat([values, values.new_full((2, 1), FAR)], dim=1)
+
+    def kernels(pixel: Tensor) -> tuple[Tensor, Tensor]:
+        vertical, horizontal = gaussian(padded[:, pixel], bins, sigma)
+        return vertical, horizontal
+
+    return kernels
+
+
 def joint_histogram(
-    vertical: Float[Tensor, " HW"],
-    horizontal: Float[Tensor, " HW"],
-    blocks: PixelBlocks,
-    size: Int64[Tensor, " N"],
-    bins: int,
-    sigma: float,
+    kernels: Kernels, blocks: PixelBlocks, size: Int64[Tensor, " N"], bins: int
 ) -> Float[Tensor, "N bins bins"]:
     """Σ_p exp(−½((v_p − b_i)² + (h_p − b_j)²)/σ²) / (|S|·¼(β/16)²) over each region's pixels.
 
     Args:
-        vertical: First value of each pixel, in [−1, 1]; its bins are the rows.
-        horizontal: Second value of each pixel, in [−1, 1]; its bins are the columns.
+        kernels: For pixels [k, L], or H·W for padding, the two factors of the Gaussian [k, L, β].
         blocks: The pixels, sorted by region.
         size: Pixels of each region.
         bins: β.
-        sigma: Standard deviation of the Gaussian.
     """
-    values = torch.stack([vertical, horizontal])
-    values = torch.cat([values, values.new_full((2, 1), FAR)], dim=1)
-    scale = (0.5**0.5) / sigma
-    centres = (bin_centres(bins, values) * scale)[:, None, None]
-    values = values * scale
-    total = values.new_zeros(size.numel(), bins * bins)
+    total = None
     step = max(1, CHUNK // blocks.pixel.shape[1])
     for pixel, region in zip(blocks.pixel.split(step), blocks.region.split(step), strict=True):
-        offset = values[:, pixel][:, :, None] - centres.view(1, 1, bins, 1)  # [2, k, β, L]
-        kernel = torch.exp(-(offset * offset).clamp(max=CUTOFF))
-        joint = kernel[0] @ kernel[1].mT  # [k, β, β]
-        total = total.index_add(0, region, joint.flatten(1))
+        vertical, horizontal = kernels(pixel)
+        joint = (vertical.mT @ horizontal).flatten(1)  # [k, β²]
+        if total is None:
+            total = joint.new_zeros(size.numel(), bins * bins)
+        total = total.index_add(0, region, joint)
+    assert total is not None  # an image has pixels
     weight = 4 * (16 / bins) ** 2 / size.to(total.dtype)
     return (total * weight[:, None]).view(-1, bins, bins)

@@ -7,8 +7,12 @@ from torch import Tensor, nn
 from spitgraph.checks import integer, one_of
 from spitgraph.data import TokenData, with_token_vectors
 from spitgraph.extractors.colour import SAMPLERS, sample_colours
-from spitgraph.extractors.histogram import joint_histogram, pixel_blocks
-from spitgraph.grid import pixel_positions
+from spitgraph.extractors.histogram import (
+    joint_histogram,
+    lattice_kernels,
+    pixel_blocks,
+    value_kernels,
+)
 from spitgraph.pixels import adjust_contrast, gradients
 
 
@@ -76,14 +80,12 @@ class InterpolationExtractor(nn.Module):
         colour = adjust_contrast(image).flatten(1).t().contiguous()
         sampled = sample_colours(colour, cluster, bbox, height, width, self.bins, self.mode)
         blocks = pixel_blocks(cluster, size)
-        values = [unit_positions(height, width, image)]
+        kernels = [lattice_kernels(height, width, self.bins, self.sigma, colour)]
         if self.gradient:
             # float64 inside, for the asinh contrast magnifies rounding
-            values.append(torch.stack(gradients(image.double())).flatten(1).to(image.dtype))
-        histograms = [
-            joint_histogram(vertical, horizontal, blocks, size, self.bins, self.sigma)
-            for vertical, horizontal in values
-        ]
+            texture = torch.stack(gradients(image.double())).flatten(1).to(image.dtype)
+            kernels.append(value_kernels(texture, self.bins, self.sigma))
+        histograms = [joint_histogram(kernel, blocks, size, self.bins) for kernel in kernels]
         return torch.cat([sampled, torch.stack(histograms, dim=-1)], dim=-1).flatten(1)
 
     def extra_repr(self) -> str:
@@ -91,9 +93,3 @@ class InterpolationExtractor(nn.Module):
         return (
             f"bins={self.bins}, gradient={self.gradient}, sigma={self.sigma:g}, mode={self.mode!r}"
         )
-
-
-def unit_positions(height: int, width: int, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "2 HW"]:
-    """(y', x') of every pixel: 2y/max(H, W) − 1, likewise x, so that the aspect ratio is kept."""
-    position = pixel_positions(height, width, image.device).double()
-    return (2 * position / max(height, width) - 1).t().flip(0).to(image.dtype)
