@@ -29,6 +29,20 @@ class RegionSizes(Tensor):
         return (len(self), len(self)) if dim is None else len(self)
 
 
+class TokenStorage(GlobalStorage):
+    """Keeps PyG, which goes by lengths, from taking pixels for edges where there are as many."""
+
+    NOT_OF_THE_GRAPH = ("cluster", "pixels", "image_size", "hierarchy", "level_sizes", "num_levels")
+
+    def is_node_attr(self, key: str) -> bool:
+        """Whether an attribute belongs to the tokens."""
+        return key not in self.NOT_OF_THE_GRAPH and super().is_node_attr(key)
+
+    def is_edge_attr(self, key: str) -> bool:
+        """Whether an attribute belongs to the edges."""
+        return key not in self.NOT_OF_THE_GRAPH and super().is_edge_attr(key)
+
+
 class TokenData(Data):
     """An image as a graph: a node a token, an edge between tokens whose regions touch.
 
@@ -49,6 +63,10 @@ class TokenData(Data):
             other [Σ n_t], their lengths [T] and T [1], all int64. Flat, so that images of different
             depth batch.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.__dict__["_store"] = TokenStorage(self._store.to_dict(), _parent=self)
 
     @property
     def size(self) -> RegionSizes:
@@ -182,7 +200,7 @@ def empty_batch() -> TokenData:
 
 # what a saved TokenData or Batch names, so that torch.load(..., weights_only=True) takes it
 torch.serialization.add_safe_globals(
-    [TokenData, DataEdgeAttr, DataTensorAttr, GlobalStorage, empty_batch, type(empty_batch())]
+    [TokenData, DataEdgeAttr, DataTensorAttr, TokenStorage, empty_batch, type(empty_batch())]
 )
 
 
@@ -253,10 +271,10 @@ def _split_hierarchies(batch: TokenData) -> list[list[Tensor]]:
 def _batched_parents(images: list[list[Tensor]], num_tokens: list[int]) -> list[Tensor]:
     """Parent maps of a whole batch, level by level, offset; identity where an image has ended."""
     levels = []
+    device = next((parents[0].device for parents in images if parents), None)
     for level in range(max(len(parents) for parents in images)):
         start, parts = 0, []
         for parents, tokens in zip(images, num_tokens, strict=True):
-            device = parents[0].device if parents else None
             if level < len(parents):
                 parts.append(parents[level] + start)
                 deeper = level + 1 < len(parents)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
+from torch_geometric.transforms import ToUndirected
 from torch_geometric.utils import to_networkx
 
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, TokenData, from_partition
@@ -112,6 +113,17 @@ def test_size_is_a_tensor_that_answers_the_call_of_pyg(patches):
     patches.size = torch.arange(6)
     assert torch.equal(patches.size, torch.arange(6))
     assert torch.equal(patches["size"], torch.arange(6))
+
+
+def test_pixels_are_not_taken_for_edges_where_there_are_as_many():
+    tokens = from_partition(noise(1, 4), torch.tensor([[0, 0, 1, 2]]))
+    assert tokens.num_edges == len(tokens.cluster) == 4
+    undirected = ToUndirected(reduce="mean")(tokens)
+    assert torch.equal(undirected.cluster, tokens.cluster)
+    assert torch.equal(undirected.pixels, tokens.pixels)
+    assert {key for key in tokens.keys() if tokens.is_edge_attr(key)} == {"edge_index", "edge_attr"}  # noqa: SIM118
+    pixels = tokens.to_level(0)
+    assert not pixels.is_node_attr("cluster") and pixels.is_node_attr("pos")
 
 
 def test_partitions_nest(awkward_image):
