@@ -1,10 +1,9 @@
 """Packed against padded rows at uneven token counts: time and memory of the transformer's blocks.
 
-    python benchmarks/attention.py [--counts 60 400] [--batch 16] [--depth 4] [--device cuda]
+    python benchmarks/attention.py [--counts 60 400] [--batch 16] [--threads 2] [--device cuda]
 
-Both layouts, and what `attention="auto"` makes of it, take turns in one process, so that times may
-be compared with each other. Peak memory is what a pass adds to a process of its own: resident
-memory on the CPU, allocated memory on CUDA.
+Both layouts take turns in one process, so that their times may be compared. Peak memory is what a
+pass adds to a process of its own: resident memory on the CPU (Linux), allocated memory on CUDA.
 """
 
 import argparse
@@ -25,9 +24,9 @@ from torch import Tensor
 from spitgraph.nn import Backbone, TokenSequences
 from spitgraph.nn.sequences import pack
 
-LAYOUTS = ("padded", "packed", "auto")
+LAYOUTS = ("padded", "packed")
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-WIDTHS = {"small": (384, 6), "base": (768, 12)}
+WIDTHS = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,18 @@ def median_times(case: Case, repeats: int) -> dict[str, float]:
     return {k: 1e3 * statistics.median(v) / case.depth for k, v in times.items()}
 
 
+def peak_memory(case: Case) -> dict[str, float]:
+    """MB that a pass adds, by layout."""
+    context = multiprocessing.get_context("spawn")
+    memory = {}
+    for layout in LAYOUTS:
+        with ProcessPoolExecutor(1, mp_context=context) as fresh:
+            memory[layout] = fresh.submit(added_memory, replace(case, layout=layout)).result()
+    return memory
+
+
 def machine(device: str) -> str:
+    """Where the numbers were taken."""
     if device != "cpu":
         return f"{torch.cuda.get_device_name(device)}, PyTorch {torch.__version__}"
     info = Path("/proc/cpuinfo")
@@ -127,60 +137,49 @@ def machine(device: str) -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--counts", type=int, nargs=2, default=(60, 400), metavar=("LOW", "HIGH"))
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--depth", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--sizes", nargs="+", choices=WIDTHS, default=list(WIDTHS))
-    parser.add_argument("--graph-bias", action="store_true")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--batch", type=int, default=16, metavar="B")
+    parser.add_argument("--sizes", nargs="+", choices=WIDTHS, default=["small", "base"])
+    parser.add_argument("--depth", type=int, default=2, metavar="BLOCKS")
+    parser.add_argument("--graph-bias", action="store_true", help="with the hop bias")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of PyTorch")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    return parser.parse_args()
 
+
+def main() -> None:
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    # glibc then gives memory back as soon as it is free, so that peaks are those of tensors
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = "65536"
     low, high = options.counts
+    common = (options.depth, options.batch, low, high, options.device, options.threads)
     cases = [
-        Case(
-            size=size,
-            training=training,
-            depth=options.depth,
-            batch=options.batch,
-            low=low,
-            high=high,
-            device=options.device,
-            threads=options.threads,
-            graph_bias=options.graph_bias,
-        )
+        Case(size, training, *common, graph_bias=options.graph_bias)
         for size in options.sizes
         for training in (False, True)
     ]
     counts = cases[0].counts()
     padding = 1 - counts.sum().item() / (len(counts) * counts.max().item())
     print(machine(options.device))
-    print(
-        f"{options.batch} images of {counts.min()}–{counts.max()} tokens, {counts.sum()} in all, "
-        f"{padding:.0%} padding when padded; {options.depth} blocks, medians of {options.repeats}"
-    )
-    print(f"{'':16}{'ms a block':>30}{'ratio':>8}{'peak MB':>22}{'ratio':>8}")
-    print(
-        f"{'':16}{''.join(f'{layout:>10}' for layout in LAYOUTS)}{'':8}{'padded':>12}{'packed':>10}"
-    )
+    print(f"{len(counts)} images of {counts.min()}–{counts.max()} tokens: {padding:.0%} padding")
+    print(f"Times a block, memory of {options.depth}; medians of {options.repeats}\n")
+    heads = ("", "padded", "packed", "ratio")
+    print("| {:15} | {:>9} | {:>9} | {:>5} ".format(*heads), end="")
+    print("| {:>9} | {:>9} | {:>5} |".format(*heads[1:]))
+    print("| --- |" + " ---: |" * 6)
     for case in cases:
-        times = median_times(case, options.repeats)
-        memory = {}
-        for layout in ("padded", "packed"):
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(1, mp_context=context) as fresh:
-                memory[layout] = fresh.submit(added_memory, replace(case, layout=layout)).result()
-        print(
-            f"{case.size + (', training' if case.training else ', forward'):16}"
-            + "".join(f"{times[layout]:10.1f}" for layout in LAYOUTS)
-            + f"{times['packed'] / times['padded']:8.2f}"
-            + f"{memory['padded']:12.0f}{memory['packed']:10.0f}"
-            + f"{memory['packed'] / memory['padded']:8.2f}"
-        )
+        times, memory = median_times(case, options.repeats), peak_memory(case)
+        print(f"| {case.size + (', training' if case.training else ', forward'):15} ", end="")
+        for values, unit in ((times, "ms"), (memory, "MB")):
+            cells = [f"{values[layout]:6.0f} {unit}" for layout in LAYOUTS]
+            print(f"| {' | '.join(cells)} | {values['packed'] / values['padded']:5.2f} ", end="")
+        print("|", flush=True)
 
 
 if __name__ == "__main__":

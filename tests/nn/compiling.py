@@ -16,7 +16,7 @@ make_tokens = CONFTEST["make_random_tokens"]
 make_model = CONFTEST["make_random_model"]
 
 #: The first one's shapes are fixed; then the number of tokens varies, and then that of images.
-BATCHES = ((5, 6), (7, 8), (10, 20), (1, 2), (5, 3, 4), (6, 7, 8, 9))
+BATCHES = ((5, 6), (7, 8), (10, 20), (5, 3, 4), (6, 7, 8, 9))
 
 
 def report(backend, batches, *, train=False, **options):
@@ -48,10 +48,12 @@ def report(backend, batches, *, train=False, **options):
 
 def main():
     torch.set_num_threads(2)
+    if torch.torch_version.TorchVersion(torch.__version__) < "2.8":
+        torch._dynamo.config.capture_dynamic_output_shape_ops = True  # what later ones do anyway
+    every_option = {"graph_bias": True, "qk_norm": True, "token_budget": 6, "drop_path": 0.5}
     reports = {
         "plain": report("aot_eager", BATCHES),
-        "training": report("aot_eager", BATCHES[:3], train=True, graph_bias=True, qk_norm=True),
-        "dropping": report("eager", BATCHES[:3], train=True, token_budget=4, drop_path=0.5),
+        "training": report("aot_eager", BATCHES[:3], train=True, **every_option),
     }
     if shutil.which("g++"):
         reports["inductor"] = report("inductor", BATCHES[:3])
