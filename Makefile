@@ -33,7 +33,7 @@ demo: $(VENV)/.ready-plot $(EXTENSIONS)  ## tokenize the pictures in examples/pi
 
 test: $(VENV)/.ready-test $(EXTENSIONS)  ## run the tests (ARGS="-k name" for pytest)
 	@cat $(EXTENSIONS)
-	@$(BIN)/python -m pytest $(ARGS)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## check style and types
 	$(BIN)/python -m ruff check .

@@ -47,7 +47,7 @@ def report(backend, batches, *, train=False, **options):
 
 
 def main():
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     if torch.torch_version.TorchVersion(torch.__version__) < "2.8":
         torch._dynamo.config.capture_dynamic_output_shape_ops = True  # what later ones do anyway
     every_option = {"graph_bias": True, "qk_norm": True, "token_budget": 6, "drop_path": 0.5}

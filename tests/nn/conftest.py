@@ -22,6 +22,15 @@ def _random_tokens(count, generator):
     )
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tensors are tiny here: threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def make_random_tokens(counts=UNEVEN, seed=0):
     """A batch of random token graphs of so many tokens."""
     generator = torch.Generator().manual_seed(seed)
