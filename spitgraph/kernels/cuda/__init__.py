@@ -1,0 +1,1 @@
+"""Kernels for CUDA, compiled by Triton."""
