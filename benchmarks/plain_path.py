@@ -14,7 +14,7 @@ from statistics import median
 import torch
 from PIL import Image
 
-from spitgraph import InterpolationExtractor, SuperpixelTokenizer
+from spitgraph import InterpolationExtractor, SuperpixelTokenizer, kernels
 from spitgraph.contraction import SIMILARITIES
 
 SMALL, LARGE, BATCH = 224, 2048, 8
@@ -89,4 +89,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with kernels.plain():
+        main()

@@ -181,8 +181,8 @@ def _unit_rgb(raw: list[Tensor], names: list[str]) -> list[Float[Tensor, "3 _H _
     images = [_as_float32(image) for image in raw]
     floats = [i for i, image in enumerate(raw) if image.is_floating_point()]
     if floats:
-        # aminmax passes NaN on, and one transfer for all images is one wait for a GPU.
-        bounds = torch.stack([torch.stack(images[i].detach().aminmax()) for i in floats])
+        # one transfer for all images is one wait for a GPU
+        bounds = torch.stack([_bounds(images[i].detach()) for i in floats])
         for i, (low, high) in zip(floats, bounds.tolist(), strict=True):
             _check_unit_range(low, high, names[i])
     return [image.expand(3, -1, -1) for image in images]
@@ -191,9 +191,26 @@ def _unit_rgb(raw: list[Tensor], names: list[str]) -> list[Float[Tensor, "3 _H _
 def _as_float32(image: Shaped[Tensor, "C H W"]) -> Float[Tensor, "C H W"]:
     if image.is_floating_point():
         return image.to(torch.float32)
+    if _is_small(image):
+        return torch.from_numpy(np.divide(image.numpy(), np.float32(255), dtype=np.float32))
     # A tensor of 255, since CUDA divides by a Python number through its rounded reciprocal, and
     # the same picture would differ in the last bit between devices.
-    return image.to(torch.float32) / torch.full((), 255.0, device=image.device)
+    return image.to(torch.float32).div_(torch.full((), 255.0, device=image.device))
+
+
+def _bounds(image: Float[Tensor, "C H W"]) -> Float[Tensor, "2"]:
+    """Least and greatest value; NaN if there is any."""
+    if _is_small(image):
+        return torch.tensor([float(image.numpy().min()), float(image.numpy().max())])
+    return torch.stack(image.aminmax())
+
+
+def _is_small(image: Tensor) -> bool:
+    """Whether NumPy serves better.
+
+    PyTorch's threads spin for milliseconds after a step, in the way of those that work on the next.
+    """
+    return image.device.type == "cpu" and image.numel() < 2**22
 
 
 def _check_unit_range(low: float, high: float, name: str) -> None:

@@ -4,6 +4,7 @@ The kernel is separable: a region's histogram is a product KᵧᵀKₓ of two na
 a pixel, so that β + β exponentials a pixel are enough where the formula shows β².
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,8 +18,8 @@ Kernels = Callable[[Tensor], tuple[Tensor, Tensor]]
 #: The Gaussian is cut off at exp(−40) ≈ 4e-18, far below what changes a float32 sum of order one.
 #: Beyond lie denormal numbers, on which processors are ten times slower.
 CUTOFF = 40.0
-#: Value that stands for "no pixel": beyond the cut-off of every bin.
-FAR = 1e3
+#: Value that stands for "no pixel": beyond the cut-off of every bin, however wide the Gaussian.
+FAR = math.inf
 #: Pixels handled at a time: their kernels fit a processor's cache, and bound the memory.
 CHUNK = 2**13
 

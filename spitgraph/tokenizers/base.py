@@ -9,6 +9,7 @@ from torch_geometric.data import Batch
 
 from spitgraph.data import TokenData, tokens_from_hierarchy
 from spitgraph.images import ImagesLike, load_images
+from spitgraph.memory import kept_at_hand
 
 
 class Tokenizer(nn.Module, ABC):
@@ -31,10 +32,15 @@ class Tokenizer(nn.Module, ABC):
             ValueError, TypeError: The input is not images; see `load_images`.
         """
         loaded, is_batch = load_images(images)
-        with torch.no_grad():
-            hierarchies = self.hierarchies([image.detach() for image in loaded])
-        tokens = [
-            tokens_from_hierarchy(image, parents)
-            for image, parents in zip(loaded, hierarchies, strict=True)
-        ]
-        return Batch.from_data_list(tokens) if is_batch else tokens[0]
+        return self._tokens(loaded, is_batch)
+
+    def _tokens(self, images: list[Float[Tensor, "3 _H _W"]], is_batch: bool) -> TokenData:
+        on_cpu = images[0].device.type == "cpu"
+        with kept_at_hand(sum(image[0].numel() for image in images) if on_cpu else 0):
+            with torch.no_grad():
+                hierarchies = self.hierarchies([image.detach() for image in images])
+            tokens = [
+                tokens_from_hierarchy(image, parents)
+                for image, parents in zip(images, hierarchies, strict=True)
+            ]
+            return Batch.from_data_list(tokens) if is_batch else tokens[0]
