@@ -13,9 +13,9 @@ if TYPE_CHECKING:
         list_models,
         load_weights,
         model_from_weights,
-        retrofit,
         save_weights,
     )
+    from spitgraph.models.retrofit import retrofit
     from spitgraph.nn import SPiT
     from spitgraph.tokenizers import (
         PatchTokenizer,

@@ -12,7 +12,7 @@ from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 from torch_geometric.data.storage import GlobalStorage
 
 from spitgraph.grid import flatten_pixels
-from spitgraph.regions import describe_regions
+from spitgraph.regions import Regions, describe_regions
 
 
 class RegionSizes(Tensor):
@@ -259,6 +259,81 @@ def tokens_from_hierarchy(
     for parent in parents:
         cluster = parent.index_select(0, cluster)
     return tokens_from_partition(flatten_pixels(image), height, width, cluster, parents)
+
+
+def tokens_of_batch(
+    regions: Regions,
+    *,
+    cluster: Int64[Tensor, " P"],
+    pixels: Float[Tensor, "P 3"],
+    sizes: list[tuple[int, int]],
+    hierarchy: Int64[Tensor, " _"],
+    level_sizes: Int64[Tensor, " _"],
+    num_levels: list[int],
+    num_nodes: list[int],
+    num_edges: list[int],
+    is_batch: bool = True,
+) -> TokenData:
+    """The same as `Batch.from_data_list` of the images' tokens, from tensors that hold them all.
+
+    Args:
+        regions: Of all images, one image after the other, numbered over the batch.
+        cluster: Token of each pixel, numbered over the batch.
+        pixels: RGB in [0, 1].
+        sizes: (H, W) of each image.
+        hierarchy: See `TokenData`.
+        level_sizes: See `TokenData`.
+        num_levels: T of each image.
+        num_nodes: N of each image.
+        num_edges: E of each image.
+        is_batch: Whether a `Batch` is wanted, or the `TokenData` of the only image.
+    """
+    device = cluster.device
+    attributes = {
+        "edge_index": regions.edge_index,
+        "edge_attr": regions.edge_attr,
+        "pos": regions.pos,
+        "size": regions.size,
+        "bbox": regions.bbox,
+        "color": regions.color,
+        "cluster": cluster,
+        "pixels": pixels,
+        "image_size": torch.tensor(sizes, device=device),
+        "hierarchy": hierarchy,
+        "level_sizes": level_sizes,
+        "num_levels": torch.tensor(num_levels, device=device),
+    }
+    if not is_batch:
+        return TokenData(**attributes)
+    images = len(sizes)
+    depths = level_sizes.split(num_levels)
+    of_nodes, of_edges, of_pixels, of_levels, of_maps, of_images = (
+        torch.tensor([0, *lengths]).cumsum(0)
+        for lengths in (
+            num_nodes,
+            num_edges,
+            [height * width for height, width in sizes],
+            num_levels,
+            [int(depth.sum()) for depth in depths],
+            [1] * images,
+        )
+    )
+    batch = empty_batch()
+    for key, value in attributes.items():
+        batch[key] = value
+    ptr = of_nodes.to(device)
+    image = torch.arange(images, device=device)
+    batch.batch = image.repeat_interleave(ptr.diff(), output_size=len(regions.size))
+    batch.ptr = ptr
+    batch._num_graphs = images
+    lengths = {"edge_index": of_edges, "edge_attr": of_edges, "hierarchy": of_maps}
+    lengths |= {"cluster": of_pixels, "pixels": of_pixels, "level_sizes": of_levels}
+    lengths |= {"image_size": of_images, "num_levels": of_images}
+    batch._slice_dict = {key: lengths.get(key, of_nodes) for key in attributes}
+    zero = torch.zeros(images, dtype=torch.int64)
+    numbered = ("edge_index", "cluster")
+    batch._inc_dict = {key: of_nodes[:-1] if key in numbered else zero for key in attributes}
+    return batch
 
 
 def _split_hierarchies(batch: TokenData) -> list[list[Tensor]]:

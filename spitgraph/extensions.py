@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def optional_module(name: str) -> ModuleType | None:
-    """The module, or None where it is missing or was not built for the installed PyTorch."""
+    """The module, or None where it is missing or was not built for what else is installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

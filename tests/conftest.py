@@ -1,7 +1,7 @@
 """What the tests share: checked shapes, awkward pictures, both bodies of the extensions."""
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from jaxtyping import config, install_import_hook
 install_import_hook("spitgraph", "beartype.beartype")
 
 import spitgraph.extensions  # noqa: E402
+from spitgraph import kernels  # noqa: E402
 
 torch.set_num_threads(2)
 
@@ -161,6 +162,23 @@ def extensions(request):
         pytest.skip(f"{' and '.join(MISSING)} not installed")
     else:
         yield request.param
+
+
+@pytest.fixture(params=["fused", "compiled", "plain"])
+def implementation(request):
+    """With the fused kernels; with plain operations, over the extensions and without them."""
+    if request.param == "fused":
+        if not kernels.fused(torch.device("cpu")):
+            pytest.skip("Numba is not installed")
+        yield request.param
+    else:
+        with (
+            kernels.plain(),
+            nullcontext() if request.param == "compiled" else _without_extensions(),
+        ):
+            if request.param == "compiled" and MISSING:
+                pytest.skip(f"{' and '.join(MISSING)} not installed")
+            yield request.param
 
 
 @pytest.fixture

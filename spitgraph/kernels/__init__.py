@@ -4,13 +4,14 @@ They replace the plain operations at run time and add nothing: partitions are th
 vectors to 1e-6. Where a device has none, or within `plain()`, the plain operations serve.
 """
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 
 import torch
+
+from spitgraph.extensions import optional_module
 
 __all__ = ["fused", "plain"]
 
@@ -36,4 +37,5 @@ def fused(device: torch.device) -> bool:
 
 @cache
 def _has_compiler(device_type: str) -> bool:
-    return device_type in COMPILERS and importlib.util.find_spec(COMPILERS[device_type]) is not None
+    name = COMPILERS.get(device_type)
+    return name is not None and optional_module(name) is not None

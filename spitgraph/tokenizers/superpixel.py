@@ -2,13 +2,21 @@
 
 from collections.abc import Callable
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from spitgraph.checks import integer, one_of, unit_interval
 from spitgraph.contraction import SIMILARITIES, contract, level_zero
+from spitgraph.contraction.graph import quantise
+from spitgraph.data import TokenData
+from spitgraph.kernels import fused
 from spitgraph.pixels import FEATURES, comparison_features
 from spitgraph.tokenizers.base import Tokenizer
+from spitgraph.tokenizers.fused import fused_tokens
+
+#: Images of more pixels are left to the plain path: kernels number pixels and edges in 32 bits.
+MOST_PIXELS = 2**30
 
 
 class SuperpixelTokenizer(Tokenizer):
@@ -61,6 +69,35 @@ class SuperpixelTokenizer(Tokenizer):
             similarity=self.similarity,
             compactness=self.compactness,
         )
+
+    def _tokens(self, images: list[Float[Tensor, "3 _H _W"]], is_batch: bool) -> TokenData:
+        sizes = [(image.shape[1], image.shape[2]) for image in images]
+        self._check_budget(sizes)
+        largest = max(height * width for height, width in sizes)
+        if fused(images[0].device) and largest <= MOST_PIXELS:
+            steps = None
+            if self.features != "lab" or self.similarity == "cosine":
+                steps = self._steps([image.detach() for image in images])
+            if steps is None or steps.dtype == torch.int32:
+                return fused_tokens(
+                    images,
+                    steps,
+                    is_batch,
+                    levels=self.levels,
+                    num_tokens=self.num_tokens,
+                    similarity=self.similarity,
+                    compactness=self.compactness,
+                )
+        return super()._tokens(images, is_batch)
+
+    def _steps(self, images: list[Float[Tensor, "3 _H _W"]]) -> Shaped[Tensor, "C P"]:
+        """Quantised features of a batch: int32, or int64 where some are too large for that."""
+        with torch.no_grad():
+            features = [comparison_features(im, self.features, self.similarity) for im in images]
+            steps = torch.cat([quantise(f) for f in features], dim=1)
+        low, high = steps.aminmax()
+        fits = bool(low >= -(2**31)) and bool(high < 2**31)
+        return steps.int() if fits else steps
 
     def _check_budget(self, sizes: list[tuple[int, int]]) -> None:
         for index, (height, width) in enumerate(sizes):

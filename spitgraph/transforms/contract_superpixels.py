@@ -75,10 +75,13 @@ class ContractSuperpixels(BaseTransform):
         height, width = grid_size(data)
         image = picture(data, height, width)
         edge_index = undirected_edges(data)
-        with torch.no_grad():
-            features = self._comparison_features(data, image.detach())
-            parents = self._hierarchy(features, height, width, edge_index)
-        tokens = tokens_from_hierarchy(image, parents)
+        if self.features is not None and is_grid(edge_index, height, width):
+            tokens = self.tokenizer(image)
+        else:
+            with torch.no_grad():
+                features = self._comparison_features(data, image.detach())
+                parents = self._hierarchy(features, height, width, edge_index)
+            tokens = tokens_from_hierarchy(image, parents)
         for key, value in data.to_dict().items():
             if key not in tokens and describes_image(data, key):
                 tokens[key] = value
@@ -126,6 +129,15 @@ class ContractSuperpixels(BaseTransform):
         if self.features is None:
             arguments = arguments.rpartition("features=")[0] + "features=None"
         return f"{type(self).__name__}({arguments})"
+
+
+def is_grid(edge_index: Int64[Tensor, "2 E"], height: int, width: int) -> bool:
+    """Whether undirected edges, each listed once, are those between all 4-neighbours of a grid."""
+    u, v = edge_index
+    if u.numel() != height * (width - 1) + (height - 1) * width:
+        return False
+    beside = (v - u == 1) & (v % width != 0)
+    return bool((beside | (v - u == width)).all())
 
 
 def describes_image(data: Data, key: str) -> bool:

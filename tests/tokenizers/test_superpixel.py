@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch_geometric.data import Batch
 
-from spitgraph import SuperpixelTokenizer, TokenData, pixels
+from spitgraph import SuperpixelTokenizer, TokenData, kernels, pixels
 from spitgraph.contraction import SIMILARITIES, connect, select, weights
 from spitgraph.grid import pixel_edges
 
@@ -72,7 +72,7 @@ def test_awkward_pictures_are_partitioned_well(awkward_image, similarity):
 
 @settings(max_examples=60)
 @given(data=st.data(), options=options, levels=st.integers(1, 6))
-def test_small_pictures_are_partitioned_well(extensions, small_images, data, options, levels):
+def test_small_pictures_are_partitioned_well(implementation, small_images, data, options, levels):
     tokens = SuperpixelTokenizer(levels, **options)(data.draw(small_images))
     assert len(tokens.parents) == levels
     assert_well_formed(tokens)
@@ -80,7 +80,7 @@ def test_small_pictures_are_partitioned_well(extensions, small_images, data, opt
 
 @settings(max_examples=60)
 @given(data=st.data(), options=options)
-def test_exactly_as_many_tokens_as_asked_for(extensions, small_images, data, options):
+def test_exactly_as_many_tokens_as_asked_for(implementation, small_images, data, options):
     image = data.draw(small_images)
     count = data.draw(st.integers(1, image[0].numel()))
     tokens = SuperpixelTokenizer(num_tokens=count, **options)(image)
@@ -166,7 +166,7 @@ TOKENIZERS = [
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=repr)
-def test_tokens_do_not_depend_on_the_batch(extensions, tokenizer, awkward_images, assert_same):
+def test_tokens_do_not_depend_on_the_batch(implementation, tokenizer, awkward_images, assert_same):
     alone = [tokenizer(image) for image in awkward_images]
     batch = tokenizer(awkward_images)
     backwards = tokenizer(awkward_images[::-1])
@@ -196,7 +196,7 @@ def test_a_tensor_of_images_is_a_batch(assert_same):
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS[:2], ids=repr)
-def test_tokens_do_not_depend_on_threads(extensions, tokenizer, assert_same):
+def test_tokens_do_not_depend_on_threads(implementation, tokenizer, assert_same):
     # more than the 32768 pixels from which PyTorch shares the work among threads
     image = torch.cat([noise(150, 110), noise(150, 110).round()], dim=2)
     threads = torch.get_num_threads()
@@ -216,7 +216,7 @@ def test_tokens_do_not_depend_on_extensions(
 ):
     images = [*awkward_images, noise(60, 50)]
     compiled = tokenizer(images)
-    with without_extensions():
+    with without_extensions(), kernels.plain():
         plain = tokenizer(images)
     assert_same(compiled, plain)
 

@@ -4,23 +4,55 @@ Numba's own thread pools end a process that forks, or enters them from two threa
 under a `DataLoader`. Idle threads here sleep, and a forked child starts its own.
 """
 
+import inspect
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import numba
 import torch
 
-#: Decorator of a kernel: strict IEEE arithmetic, no interpreter's lock, kept on disk once compiled.
-kernel = numba.njit(nogil=True, cache=True, fastmath=False, error_model="numpy")
+#: Compiled code is kept on disk as long as no kernel changes: all of them, since they call each
+#: other, where Numba by itself would look at a function's own file only.
+SOURCES = tuple(
+    (path.name, path.stat().st_mtime_ns, path.stat().st_size)
+    for path in sorted(Path(__file__).parent.glob("*.py"))
+)
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function: strict IEEE arithmetic, no interpreter's lock, kept on disk."""
+    return _compiled(function)
+
+
+def part(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a small part of a kernel, which becomes part of its callers."""
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    function = inspect.unwrap(function)  # from a run-time type checker, which does not compile
+    compiled = numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
+    compiled._cache._cache_file._source_stamp = SOURCES
+    return compiled
 
 
 @lru_cache(maxsize=1)
 def _pool(process: int, helpers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(helpers, thread_name_prefix="spitgraph")
+
+
+#: Pixels of one job.
+JOB = 2**16
+
+
+def jobs(num_pixels: int) -> list[tuple[int, int]]:
+    """Pixels [begin, end) of jobs that divide an image or a batch among threads."""
+    return [(begin, min(begin + JOB, num_pixels)) for begin in range(0, num_pixels, JOB)]
 
 
 def for_each(job: Callable[[Any], None], items: Iterable[Any]) -> None:

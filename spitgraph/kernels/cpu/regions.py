@@ -1,0 +1,232 @@
+"""What the regions of a partition look like, and who touches whom, in one pass over the pixels."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from spitgraph.kernels.cpu.connect import spread
+from spitgraph.kernels.cpu.threads import kernel
+from spitgraph.regions import COLOUR_STEPS, FAR
+
+#: Columns of the sums: x, y, red, green, blue, pixels.
+COLUMNS = 6
+#: Doubles of this size are whole numbers.
+_WHOLE = 1.5 * 2.0**52
+_32, _LOW = np.uint64(32), np.uint64(2**32 - 1)
+_NONE = np.uint64(2**64 - 1)
+
+
+class Part(NamedTuple):
+    """What some rows of an image say about its regions.
+
+    Attributes:
+        sums: [N, 6] int64, of x, y, red, green, blue (in colour steps) and pixels.
+        box: [N, 4] int64, (x_min, y_min, x_max, y_max), max exclusive.
+        pair: [E] uint64, touching regions, the smaller in the high half; some more than once.
+        length: [E] int64, pixel sides between them.
+    """
+
+    sums: np.ndarray
+    box: np.ndarray
+    pair: np.ndarray
+    length: np.ndarray
+
+
+@kernel
+def measure_rows(
+    cluster: np.ndarray,
+    pixels: np.ndarray,
+    width: int,
+    begin: int,
+    end: int,
+    num_regions: int,
+    table: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The `Part` of the pixels in [begin, end), which are whole rows.
+
+    Args:
+        cluster: [H·W] int64, region of each pixel of the image.
+        pixels: [H·W, 3] float32.
+        width: W.
+        begin: First pixel.
+        end: Behind the last.
+        num_regions: N.
+        table: [2ᵏ] int64, working memory.
+    """
+    sums = np.zeros((num_regions, COLUMNS), np.int64)
+    box = np.empty((num_regions, 4), np.int64)
+    for r in range(num_regions):
+        box[r, 0], box[r, 1], box[r, 2], box[r, 3] = FAR, FAR, 0, 0
+    values = pixels.reshape(-1)
+    steps = np.empty(3 * width, np.int32)
+    along = np.zeros((width + 1, 3), np.int64)
+    crossing = np.empty(width + 1, np.uint32)
+    pair = np.empty(1024, np.uint64)
+    length = np.empty(1024, np.int64)
+    table[:] = 0
+    pair[0] = _NONE
+    written = 0
+    for row in range(begin, end, width):
+        y = row // width
+        for k in range(3 * width):  # to the nearest whole step, ties to even
+            steps[k] = np.int32((np.float64(values[3 * row + k]) * COLOUR_STEPS + _WHOLE) - _WHOLE)
+        red = green = blue = 0
+        for x in range(width):  # added up along the row: a run's sum is a difference
+            red += steps[3 * x]
+            green += steps[3 * x + 1]
+            blue += steps[3 * x + 2]
+            along[x + 1, 0], along[x + 1, 1], along[x + 1, 2] = red, green, blue
+        if written + 2 * width > len(pair):
+            pair = np.concatenate((pair, np.empty(len(pair) + 2 * width, np.uint64)))
+            length = np.concatenate((length, np.empty(len(length) + 2 * width, np.int64)))
+        here = cluster[row : row + width]
+        found = crossings(here[:-1], here[1:], crossing)
+        written = count_sides(here[:-1], here[1:], crossing, found, written, pair, length, table)
+        crossing[found] = width - 1
+        first = 0
+        for k in range(found + 1):  # run by run of pixels of the same region
+            last = np.int64(crossing[k]) + 1
+            r = here[first]
+            sums[r, 0] += (first + last - 1) * (last - first) // 2
+            sums[r, 1] += y * (last - first)
+            sums[r, 2] += along[last, 0] - along[first, 0]
+            sums[r, 3] += along[last, 1] - along[first, 1]
+            sums[r, 4] += along[last, 2] - along[first, 2]
+            sums[r, 5] += last - first
+            box[r, 0] = min(box[r, 0], first)
+            box[r, 1] = min(box[r, 1], y)
+            box[r, 2] = max(box[r, 2], last)
+            box[r, 3] = y + 1
+            first = last
+        if row + width < len(cluster):
+            below = cluster[row + width : row + 2 * width]
+            found = crossings(here, below, crossing)
+            written = count_sides(here, below, crossing, found, written, pair, length, table)
+    return sums, box, pair[:written].copy(), length[:written].copy()
+
+
+@kernel
+def crossings(one: np.ndarray, other: np.ndarray, crossing: np.ndarray) -> int:
+    """List where two rows differ; how often."""
+    found = 0
+    for i in range(len(one)):
+        crossing[found] = i
+        found += one[i] != other[i]
+    return found
+
+
+@kernel
+def count_sides(
+    one: np.ndarray,
+    other: np.ndarray,
+    crossing: np.ndarray,
+    found: int,
+    written: int,
+    pair: np.ndarray,
+    length: np.ndarray,
+    table: np.ndarray,
+) -> int:
+    """Count the sides between one[i] and other[i], i in the list; how many pairs there are then.
+
+    `table` says where a pair may have been written; where it has not, it is written behind.
+    """
+    mask = np.uint32(len(table) - 1)
+    for k in range(found):
+        i = crossing[k]
+        low, high = np.uint32(min(one[i], other[i])), np.uint32(max(one[i], other[i]))
+        place = spread(low, high) & mask
+        wanted = (np.uint64(low) << _32) | np.uint64(high)
+        at = table[place]
+        if at >= written or pair[at] != wanted:
+            at = written
+            pair[at] = wanted
+            length[at] = 0
+            table[place] = at
+            written += 1
+        length[at] += 1
+    return written
+
+
+@kernel
+def describe_image(
+    sums: np.ndarray,
+    box: np.ndarray,
+    pair: np.ndarray,
+    length: np.ndarray,
+    size: np.ndarray,
+    pos: np.ndarray,
+    color: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write the attributes of an image's regions; its edges [2, E] and their lengths.
+
+    Args:
+        sums: [N, 6] int64, see `Part`.
+        box: [N, 4] int64.
+        pair: [E] uint64.
+        length: [E] int64.
+        size: [N] int64, written.
+        pos: [N, 2] float32, written.
+        color: [N, 3] float32, written.
+    """
+    for r in range(len(size)):
+        pixels = np.float64(sums[r, 5])
+        size[r] = sums[r, 5]
+        for k in range(2):
+            pos[r, k] = np.float64(sums[r, k]) / pixels
+        for c in range(3):
+            color[r, c] = np.float64(sums[r, 2 + c]) / pixels / COLOUR_STEPS
+    return both_directions(pair, length, len(size))
+
+
+@kernel
+def both_directions(
+    pair: np.ndarray, length: np.ndarray, num_regions: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Edges in both directions, each once and sorted, and their lengths, from pairs in any order.
+
+    Two counting sorts, by the larger and then by the smaller end, bring equal pairs together and
+    all into order. Then every region meets its neighbours in ascending order: the smaller ones in
+    pairs that come before its own, which bring the larger ones.
+    """
+    high = (pair & _LOW).astype(np.int64)
+    low = (pair >> _32).astype(np.int64)
+    order = counting_sort(high, np.arange(len(pair)), num_regions)
+    order = counting_sort(low, order, num_regions)
+    ends = np.empty((2, len(pair)), np.int64)
+    total = np.empty(len(pair), np.int64)
+    degree = np.zeros(num_regions + 1, np.int64)
+    unique = 0
+    last = _NONE
+    for k in order:
+        if pair[k] == last:
+            total[unique - 1] += length[k]
+        else:
+            last = pair[k]
+            ends[0, unique], ends[1, unique], total[unique] = low[k], high[k], length[k]
+            degree[low[k] + 1] += 1
+            degree[high[k] + 1] += 1
+            unique += 1
+    place = np.cumsum(degree)
+    edges = np.empty((2, 2 * unique), np.int64)
+    lengths = np.empty(2 * unique, np.float32)
+    for e in range(unique):
+        for way in range(2):
+            a, b = ends[way, e], ends[1 - way, e]
+            edges[0, place[a]], edges[1, place[a]] = a, b
+            lengths[place[a]] = total[e]
+            place[a] += 1
+    return edges, lengths
+
+
+@kernel
+def counting_sort(key: np.ndarray, order: np.ndarray, num_keys: int) -> np.ndarray:
+    """`order` sorted by the keys, stably."""
+    place = np.zeros(num_keys + 1, np.int64)
+    for k in key:
+        place[k + 1] += 1
+    place = np.cumsum(place)
+    ordered = np.empty_like(order)
+    for i in order:
+        ordered[place[key[i]]] = i
+        place[key[i]] += 1
+    return ordered

@@ -1,0 +1,200 @@
+"""The fused steps as PyTorch operators, one implementation a device.
+
+Tensors of a batch hold its images one after the other: P pixels in all, N tokens.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+#: Devices whose kernels exist, and what holds them.
+CPU, CUDA = "cpu", "cuda"
+
+
+@torch.library.custom_op("spitgraph::superpixels", mutates_args=(), device_types=CPU)
+def superpixels(
+    images: Sequence[Tensor],
+    steps: Tensor | None,
+    levels: int,
+    num_regions: int,
+    similarity: str,
+    compactness: float,
+) -> tuple[
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+]:
+    """Contract images into token graphs (METHOD 1–3).
+
+    Args:
+        images: [3, H, W] float32, RGB in [0, 1].
+        steps: [C, P] int32, quantised comparison features; None for those of `"lab"`.
+        levels: Contraction steps, if `num_regions` is 0.
+        num_regions: Exact count of regions of each image, or 0.
+        similarity: Name of the edge weight.
+        compactness: λ.
+
+    Returns:
+        As in a batch of `TokenData`: `pixels` [P, 3], `cluster` [P], `hierarchy`, `level_sizes`,
+        `num_levels` [B]; tokens of each image [B]; `size` [N], `bbox` [N, 4], `pos` [N, 2], `color`
+        [N, 3], `edge_index` [2, E], `edge_attr` [E, 1]; edges of each image [B].
+    """
+    from spitgraph.kernels.cpu.superpixels import superpixels
+
+    return superpixels(images, steps, levels, num_regions, similarity, compactness)  # type: ignore[return-value]
+
+
+@superpixels.register_kernel(CUDA)
+def _(
+    images: Sequence[Tensor],
+    steps: Tensor | None,
+    levels: int,
+    num_regions: int,
+    similarity: str,
+    compactness: float,
+) -> tuple[Tensor, ...]:
+    from spitgraph.kernels.cuda.superpixels import superpixels
+
+    return superpixels(images, steps, levels, num_regions, similarity, compactness)
+
+
+@superpixels.register_fake
+def _(
+    images: Sequence[Tensor],
+    steps: Tensor | None,
+    levels: int,
+    num_regions: int,
+    similarity: str,
+    compactness: float,
+) -> tuple[Tensor, ...]:
+    context = torch.library.get_ctx()
+    num_pixels = sum(image.shape[1] * image.shape[2] for image in images)
+    num_tokens = num_regions * len(images) if num_regions else context.new_dynamic_size()
+    num_edges = context.new_dynamic_size()
+
+    def integers(*shape: int | torch.SymInt) -> Tensor:
+        return images[0].new_empty(shape, dtype=torch.int64)
+
+    return (
+        images[0].new_empty(num_pixels, 3),
+        integers(num_pixels),
+        integers(context.new_dynamic_size()),
+        integers(context.new_dynamic_size()),
+        integers(len(images)),
+        integers(len(images)),
+        integers(num_tokens),
+        integers(num_tokens, 4),
+        images[0].new_empty(num_tokens, 2),
+        images[0].new_empty(num_tokens, 3),
+        integers(2, num_edges),
+        images[0].new_empty(num_edges, 1),
+        integers(len(images)),
+    )
+
+
+@torch.library.custom_op("spitgraph::token_vectors", mutates_args=(), device_types=CPU)
+def token_vectors(
+    pixels: Tensor,
+    cluster: Tensor,
+    size: Tensor,
+    bbox: Tensor,
+    heights: Sequence[int],
+    widths: Sequence[int],
+    counts: Sequence[int],
+    bins: int,
+    sigma: float,
+    gradient: bool,
+    mode: str,
+) -> Tensor:
+    """Vectors of tokens (METHOD 4), to 1e-6 of the plain path.
+
+    Args:
+        pixels: [P, 3] float32.
+        cluster: [P] int64, token of each pixel, numbered over the batch.
+        size: [N] int64.
+        bbox: [N, 4] int64.
+        heights: H of each image.
+        widths: W of each image.
+        counts: Tokens of each image.
+        bins: β.
+        sigma: Standard deviation of the histograms' Gaussian.
+        gradient: Whether the gradient histogram is wanted.
+        mode: `"bilinear"` or `"nearest"`.
+
+    Returns:
+        [N, (4 + gradient)·β²] float32.
+    """
+    from spitgraph.kernels.cpu import vectors
+
+    return vectors.token_vectors(
+        pixels,
+        cluster,
+        size,
+        bbox,
+        list(heights),
+        list(widths),
+        list(counts),
+        bins,
+        sigma,
+        gradient,
+        mode,
+    )
+
+
+@token_vectors.register_kernel(CUDA)
+def _(
+    pixels: Tensor,
+    cluster: Tensor,
+    size: Tensor,
+    bbox: Tensor,
+    heights: Sequence[int],
+    widths: Sequence[int],
+    counts: Sequence[int],
+    bins: int,
+    sigma: float,
+    gradient: bool,
+    mode: str,
+) -> Tensor:
+    from spitgraph.kernels.cuda import vectors
+
+    return vectors.token_vectors(
+        pixels,
+        cluster,
+        size,
+        bbox,
+        list(heights),
+        list(widths),
+        list(counts),
+        bins,
+        sigma,
+        gradient,
+        mode,
+    )
+
+
+@token_vectors.register_fake
+def _(
+    pixels: Tensor,
+    cluster: Tensor,
+    size: Tensor,
+    bbox: Tensor,
+    heights: Sequence[int],
+    widths: Sequence[int],
+    counts: Sequence[int],
+    bins: int,
+    sigma: float,
+    gradient: bool,
+    mode: str,
+) -> Tensor:
+    return pixels.new_empty(size.shape[0], (4 + gradient) * bins**2)

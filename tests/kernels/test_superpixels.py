@@ -1,0 +1,194 @@
+"""The fused τ of the CPU equals the plain one bit for bit."""
+
+import threading
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given, settings
+from torch_geometric.data import Batch
+
+from spitgraph import SuperpixelTokenizer, kernels
+from spitgraph.contraction import SIMILARITIES
+
+pytest.importorskip("numba")
+
+from spitgraph.kernels.cpu import superpixels, threads  # noqa: E402
+
+
+def stripes(image):
+    """Two channels of whole numbers: many ties."""
+    return (image[:2] * 3).round()
+
+
+options = st.fixed_dictionaries(
+    {
+        "similarity": st.sampled_from(sorted(SIMILARITIES)),
+        "features": st.sampled_from(["lab", "spit", stripes]),
+        "compactness": st.sampled_from([0.0, 0.1, 0.6, 1.0]),
+    }
+)
+# of several images: alone, or in chunks by a team
+layouts = st.sampled_from(["alone", "team"])
+
+
+@pytest.fixture
+def layout(monkeypatch):
+    """Choose how images are divided: one thread each, or all threads on chunks of a few rows."""
+
+    def choose(name):
+        monkeypatch.setattr(superpixels, "LARGE", 1 if name == "team" else 2**19)
+        monkeypatch.setattr(superpixels, "JOB", 12 if name == "team" else 2**16)
+
+    return choose
+
+
+@pytest.fixture
+def num_threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def assert_equal_to_plain(images, **kwargs):
+    tokenizer = SuperpixelTokenizer(**kwargs)
+    tokens = tokenizer(images)
+    with kernels.plain():
+        expected = tokenizer(images)
+    assert type(tokens) is type(expected)
+    assert list(tokens.keys()) == list(expected.keys())
+    for key, value in expected.to_dict().items():
+        assert tokens[key].dtype == value.dtype, key
+        assert tokens[key].device == value.device, key
+        assert torch.equal(tokens[key], value), key
+    if isinstance(expected, Batch):
+        for name in ("_slice_dict", "_inc_dict"):
+            one, other = getattr(tokens, name), getattr(expected, name)
+            assert list(one) == list(other)
+            for key in one:
+                assert torch.equal(one[key], other[key]), (name, key)
+    return tokens
+
+
+@settings(max_examples=60)
+@given(st.data(), options, st.integers(1, 6), layouts)
+def test_levels(small_images, layout, data, options, levels, how):
+    layout(how)
+    images = data.draw(st.lists(small_images, min_size=1, max_size=3))
+    assert_equal_to_plain(images, levels=levels, **options)
+
+
+@settings(max_examples=60)
+@given(st.data(), options, layouts)
+def test_exact_counts(small_images, layout, data, options, how):
+    layout(how)
+    images = data.draw(st.lists(small_images, min_size=1, max_size=3))
+    fewest = min(image.shape[1] * image.shape[2] for image in images)
+    count = data.draw(st.integers(1, fewest))
+    tokens = assert_equal_to_plain(images, num_tokens=count, **options)
+    assert (tokens.ptr.diff() == count).all()
+
+
+@pytest.mark.parametrize("how", ["alone", "team"])
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("wanted", [{"levels": 3}, {"num_tokens": 1}, {"levels": 60}])
+def test_awkward_images(awkward_images, layout, how, similarity, wanted):
+    layout(how)
+    assert_equal_to_plain(awkward_images, similarity=similarity, **wanted)
+    for image in awkward_images:
+        assert_equal_to_plain(image, similarity=similarity, **wanted)
+
+
+@pytest.mark.parametrize("how", ["alone", "team"])
+@pytest.mark.parametrize("count", [None, 1, 40, 2000, 9000])
+@pytest.mark.parametrize("compactness", [0.0, 0.1])
+def test_larger_images(layout, num_threads, how, count, compactness):
+    layout(how)
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.rand(3, 97, 113, generator=generator)
+    smooth = torch.nn.functional.avg_pool2d(noise, 9, stride=1, padding=4)
+    images = [noise, smooth, (smooth * 12).round() / 12, torch.full((3, 128, 128), 0.5)]
+    for threads_ in (1, 3):
+        num_threads(threads_)
+        assert_equal_to_plain(images, num_tokens=count, compactness=compactness)
+
+
+def test_features_beyond_32_bits_take_the_plain_path():
+    image = torch.rand(3, 6, 7, generator=torch.Generator().manual_seed(0))
+    tokens = assert_equal_to_plain(image, features=lambda image: image * 4000)
+    assert tokens.num_nodes < 42
+
+
+def test_gradients_reach_the_images():
+    image = torch.rand(3, 6, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    SuperpixelTokenizer()(image).pixels.square().sum().backward()
+    torch.testing.assert_close(image.grad, 2 * image.detach())
+
+
+def test_strided_images(small_images):
+    image = torch.rand(12, 15, 3, generator=torch.Generator().manual_seed(0))
+    assert_equal_to_plain(image.permute(2, 0, 1))
+    assert_equal_to_plain(image.permute(2, 1, 0)[:, ::2])
+    assert_equal_to_plain(image[..., 0][None])
+
+
+def test_threads_of_the_caller(awkward_images):
+    """Several threads may tokenize at once, and the work of each may be divided again."""
+    expected = SuperpixelTokenizer()(awkward_images)
+    results = [None] * 6
+
+    def tokenize(i):
+        results[i] = SuperpixelTokenizer()(awkward_images)
+
+    callers = [threading.Thread(target=tokenize, args=(i,)) for i in range(len(results))]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    for result in results:
+        assert torch.equal(result.cluster, expected.cluster)
+
+
+def test_jobs_may_start_jobs(num_threads):
+    num_threads(3)
+    done = []
+    threads.for_each(lambda i: threads.for_each(lambda j: done.append((i, j)), range(5)), range(7))
+    assert sorted(done) == [(i, j) for i in range(7) for j in range(5)]
+
+
+def test_exceptions_of_jobs_are_raised(num_threads):
+    num_threads(2)
+
+    def fail(i):
+        if i == 3:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        threads.for_each(fail, range(6))
+
+
+def test_forked_children_have_threads_of_their_own():
+    """As a `DataLoader` with workers makes them, after the parent has used its own threads."""
+    images = [torch.zeros(3, 8, 8)] * 4
+    expected = SuperpixelTokenizer()(images[0]).num_nodes
+    loader = torch.utils.data.DataLoader(
+        images, batch_size=None, num_workers=2, collate_fn=SuperpixelTokenizer()
+    )
+    assert [tokens.num_nodes for tokens in loader] == [expected] * 4
+
+
+def test_operators_are_sound():
+    """Fake tensors get the right shapes, nothing is written to arguments: `torch.compile` works."""
+    from spitgraph.kernels import operators
+
+    image = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
+    for count in (0, 5):
+        torch.library.opcheck(
+            operators.superpixels, ([image, image], None, 2, count, "distance", 0.0)
+        )
+    tokens = SuperpixelTokenizer()([image, image])
+    described = (tokens.pixels, tokens.cluster, tokens.to_dict()["size"], tokens.bbox)
+    counts = tokens.ptr.diff().tolist()
+    torch.library.opcheck(
+        operators.token_vectors, (*described, [8, 8], [9, 9], counts, 4, 0.05, True, "bilinear")
+    )
