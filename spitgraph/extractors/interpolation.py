@@ -13,6 +13,7 @@ from spitgraph.extractors.histogram import (
     pixel_blocks,
     value_kernels,
 )
+from spitgraph.kernels import fused, operators
 from spitgraph.pixels import adjust_contrast, gradients
 
 
@@ -66,8 +67,29 @@ class InterpolationExtractor(nn.Module):
         """
         if not isinstance(tokens, TokenData):
             raise TypeError(f"expected TokenData or a Batch of it, got {type(tokens).__name__}")
-        x = torch.cat([self._image_vectors(*image) for image in tokens.iter_images()])
+        if "pixels" not in tokens or not self._fused(tokens.pixels):
+            x = torch.cat([self._image_vectors(*image) for image in tokens.iter_images()])
+        else:
+            heights, widths = tokens.image_size.t().tolist()
+            x = operators.token_vectors(
+                tokens.pixels.contiguous(),
+                tokens.cluster.contiguous(),
+                tokens.size.as_subclass(Tensor).contiguous(),
+                tokens.bbox.contiguous(),
+                heights,
+                widths,
+                tokens.ptr.diff().tolist() if "ptr" in tokens else [tokens.num_nodes],
+                self.bins,
+                self.sigma,
+                self.gradient,
+                self.mode,
+            )
         return with_token_vectors(tokens, x)
+
+    def _fused(self, pixels: Float[Tensor, "P 3"]) -> bool:
+        """Whether a kernel can do it: they have no gradients, and are made for float32."""
+        wants_gradient = pixels.requires_grad and torch.is_grad_enabled()
+        return fused(pixels.device) and pixels.dtype == torch.float32 and not wants_gradient
 
     def _image_vectors(
         self,

@@ -1,0 +1,158 @@
+"""The fused φ of the CPU against the plain one."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import Batch
+
+from spitgraph import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer, from_partition
+from spitgraph.extractors import InterpolationExtractor
+from spitgraph.kernels import plain
+
+pytest.importorskip("numba")
+
+from spitgraph.kernels.cpu.vectors import token_vectors  # noqa: E402
+
+
+def fused_vectors(tokens, bins=16, *, sigma=0.05, gradient=True, mode="bilinear"):
+    heights, widths = tokens.image_size.t().tolist()
+    counts = tokens.ptr.diff().tolist() if "ptr" in tokens else [tokens.num_nodes]
+    return token_vectors(
+        tokens.pixels,
+        tokens.cluster,
+        tokens.size,
+        tokens.bbox,
+        heights,
+        widths,
+        counts,
+        bins,
+        sigma,
+        gradient,
+        mode,
+    )
+
+
+def assert_equal_to_plain(tokens, *args, **kwargs):
+    x = fused_vectors(tokens, *args, **kwargs)
+    with plain():
+        expected = InterpolationExtractor(*args, **kwargs)(tokens).x
+    assert x.dtype == expected.dtype and x.shape == expected.shape
+    error = (x - expected).abs() / expected.abs().clamp(min=1)
+    assert error.max() < 1e-6  # also fails on NaN
+
+
+def noise(height, width, seed, eight_bit=True):
+    generator = torch.Generator().manual_seed(seed)
+    if eight_bit:
+        return torch.randint(256, (3, height, width), generator=generator) / 255
+    return torch.rand(3, height, width, generator=generator)
+
+
+def labels(height, width, regions, seed):
+    """Regions in pieces all over the image, which share their boxes."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(regions, (height, width), generator=generator).unique(return_inverse=True)[
+        1
+    ]
+
+
+def token_graph(kind, height, width, seed, eight_bit, flat):
+    image = noise(height, width, seed, eight_bit)
+    if flat:  # gradients of 0, and values at the ends of the range
+        image = (3 * image).round() / 3
+    if isinstance(kind, int):
+        return from_partition(image, labels(height, width, kind, seed))
+    if kind == "superpixels":
+        return SuperpixelTokenizer(1 + seed % 4)(image)
+    if kind == "voronoi":
+        generator = torch.Generator().manual_seed(seed)
+        return VoronoiTokenizer(1 + seed % 50, generator=generator)(image)
+    patch = (1, 3, 8)[seed % 3]
+    return PatchTokenizer(patch)(noise(patch * (1 + height // 8), patch * (1 + width // 8), seed))
+
+
+@given(
+    kind=st.sampled_from([1, 2, 5, 100, 10_000, "superpixels", "voronoi", "patches"]),
+    height=st.integers(1, 24),
+    width=st.integers(1, 24),
+    seed=st.integers(0, 2**16),
+    eight_bit=st.booleans(),
+    flat=st.booleans(),
+    bins=st.sampled_from([2, 3, 8, 16, 17]),
+    sigma=st.sampled_from([1e-3, 0.025, 0.05, 0.3, 10.0]),
+    gradient=st.booleans(),
+    mode=st.sampled_from(["bilinear", "nearest"]),
+)
+@settings(max_examples=60)
+def test_vectors_equal_the_plain_ones(
+    kind, height, width, seed, eight_bit, flat, bins, sigma, gradient, mode
+):
+    tokens = token_graph(kind, height, width, seed, eight_bit, flat)
+    assert_equal_to_plain(tokens, bins, sigma=sigma, gradient=gradient, mode=mode)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_awkward_pictures(awkward_image, mode):
+    height, width = awkward_image.shape[1:]
+    for tokens in (
+        SuperpixelTokenizer(2)(awkward_image),
+        from_partition(awkward_image, torch.zeros(height, width, dtype=torch.int64)),
+        from_partition(awkward_image, torch.arange(height * width).view(height, width)),
+        from_partition(awkward_image, torch.arange(height * width).view(height, width) % 2),
+    ):
+        assert_equal_to_plain(tokens, 8, mode=mode)
+
+
+@pytest.mark.parametrize("sigma", [1e-6, 100.0])
+def test_extreme_widths_of_the_gaussian(sigma):
+    assert_equal_to_plain(SuperpixelTokenizer(2)(noise(20, 30, 0)), 5, sigma=sigma)
+
+
+@pytest.mark.parametrize("bins", [15, 32, 33])
+def test_whole_and_broken_tiles_of_bins(bins):
+    assert_equal_to_plain(SuperpixelTokenizer(3)(noise(20, 30, 0)), bins)
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 700), (700, 3), (150, 131)])
+def test_more_than_one_band_and_range_of_tokens(height, width):
+    image = noise(height, width, 3, eight_bit=False)
+    assert_equal_to_plain(SuperpixelTokenizer(2)(image))
+    assert_equal_to_plain(from_partition(image, labels(height, width, 3, 0)))
+
+
+def test_photographs(photos):
+    from PIL import Image
+
+    pictures = [Image.open(path).convert("RGB").resize((224, 160)) for path in photos[:3]]
+    images = [torch.from_numpy(np.array(p)).permute(2, 0, 1) / 255 for p in pictures]
+    assert_equal_to_plain(SuperpixelTokenizer()(images))
+
+
+def test_vectors_do_not_depend_on_batch_or_threads():
+    sizes = ((40, 30), (1, 1), (200, 190), (3, 50), (1, 9))
+    images = [noise(*size, seed, eight_bit=seed % 2 == 0) for seed, size in enumerate(sizes)]
+    graphs = [SuperpixelTokenizer(2)(image) for image in images]
+    graphs.append(from_partition(images[0], labels(40, 30, 4, 0)))
+    batch = Batch.from_data_list(graphs)
+    assert_equal_to_plain(batch)
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            vectors = fused_vectors(batch).split([graph.num_nodes for graph in graphs])
+            assert all(map(torch.equal, vectors, map(fused_vectors, graphs)))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("change", ["cluster too large", "cluster negative", "bbox"])
+def test_what_reaches_beyond_the_image_is_refused(change):
+    tokens = PatchTokenizer(2)(noise(4, 6, 0))
+    if change == "bbox":
+        tokens.bbox[-1, 2] += 1
+    else:
+        tokens.cluster[5] = 6 if change == "cluster too large" else -1
+    with pytest.raises(ValueError, match=f"{change.split()[0]} reaches beyond"):
+        fused_vectors(tokens)
