@@ -1,0 +1,32 @@
+"""τ for a batch of images on a GPU, step by step."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int32
+from torch import Tensor
+
+from spitgraph.kernels.cuda.colour import lab_steps
+from spitgraph.kernels.cuda.contraction import contract
+from spitgraph.kernels.cuda.regions import describe
+
+
+def superpixels(
+    images: Sequence[Float[Tensor, "3 _H _W"]],
+    steps: Int32[Tensor, "C P"] | None,
+    levels: int,
+    num_regions: int,
+    similarity: str,
+    compactness: float,
+) -> tuple[Tensor, ...]:
+    """Token graphs of a batch; see `spitgraph.kernels.operators.superpixels`."""
+    heights, widths = [image.shape[1] for image in images], [image.shape[2] for image in images]
+    channels = torch.cat([image.flatten(1) for image in images], dim=1)
+    pixels = channels.t().contiguous()
+    if steps is None:
+        steps = lab_steps(channels[:, None])
+    cluster, hierarchy, level_sizes, num_levels, counts = contract(
+        steps, heights, widths, levels, num_regions, similarity, compactness
+    )
+    regions = describe(cluster, pixels, heights, widths, counts.tolist())
+    return pixels, cluster, hierarchy, level_sizes, num_levels, counts, *regions

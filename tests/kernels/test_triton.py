@@ -1,0 +1,44 @@
+"""The Triton kernels, on a GPU, or else in Triton's interpreter and as far as its compiler goes.
+
+Each in a process of its own: the interpreter is chosen before Triton is imported, or not at all.
+"""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+HERE = Path(__file__).resolve().parent
+
+pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+
+
+def run(*arguments, **variables):
+    """Run Python at the root of the repository, and show what it says if it fails."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=HERE.parents[1],
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_kernels_compute_what_the_plain_path_does():
+    interpreted = {} if torch.cuda.is_available() else {"TRITON_INTERPRET": "1"}
+    checks = str(HERE / "triton_checks.py")
+    told = run("-m", "pytest", "-p", "no:cacheprovider", "-rs", checks, **interpreted)
+    assert "passed" in told and "skipped" not in told
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU compiles what it runs")
+def test_kernels_compile_and_fuse_no_arithmetic(tmp_path):
+    told = run(str(HERE / "triton_compile.py"), TRITON_CACHE_DIR=str(tmp_path))
+    assert "contract: 12 kernels" in told  # all that contraction has
