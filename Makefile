@@ -22,7 +22,7 @@ EXTENSIONS := $(VENV)/.ready-extensions-$(call checksum,$(PIP_FIND_LINKS))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench ext clean
+.PHONY: help demo test lint bench speed ext clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ lint: $(VENV)/.ready-lint  ## check style and types
 bench: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure partition quality (ARGS for the script)
 	@cat $(EXTENSIONS)
 	@$(BIN)/python benchmarks/partition_quality.py $(ARGS)
+
+speed: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure speed and memory (ARGS for the script)
+	@$(BIN)/python benchmarks/speed.py $(ARGS)
 
 ext: $(EXTENSIONS)  ## compile torch-scatter and torch-cluster: about 15 minutes, a C++ compiler
 	@$(call quiet_install,setuptools wheel)

@@ -1,0 +1,283 @@
+"""Speed and memory of τ and φ, beside superpixels of others and the transformer that reads them.
+
+    python benchmarks/speed.py [FOLDER] [--threads 2] [--rounds 9] [--sweeps] [--out out]
+
+FOLDER holds photographs. All methods go in turns, in one process; memory is measured in a fresh
+process each. Writes speed.md (what is printed), speed.csv (all rows) and, with --sweeps, speed.png.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+import torch
+from machine import copy_bandwidth, description, peak_bytes
+from methods import Method, Ours, Peer, VisionTransformer, fast_slic, peers, timings
+from sweeps import Row, pictures, plot, sweep
+
+try:
+    import pandas as pd
+except ImportError as error:
+    raise SystemExit(f'{error.name} is missing: pip install "spitgraph[bench]"') from None
+
+BATCH, SIDE = 8, 224
+MEMORY_SIDE, LARGE_SIDE = 1024, 2048  # the large image does not fit into a processor's cache
+VIT, VIT_CUDA = "ViT-B/16 forward, float32", "ViT-B/16 forward, bfloat16, CUDA"
+FAST_SLIC = ("fast-slic", "fast-slic, side by side")
+READ_THUS = f"""\
+Every method gets the same {BATCH} decoded photographs of {SIDE}×{SIDE} as it likes them best: ours
+a uint8 tensor [B, 3, H, W] (for CUDA, on the GPU), the others arrays [H, W, 3]. Ours returns whole
+token graphs: label maps, colours, centroids, boxes, sizes, neighbours with shared borders, the
+hierarchy and float32 pixels; with +φ, also token vectors. The others return label maps only.
+
+Ours has T = 4 and the others are set to our mean count, except where a count is named. fast-slic
+has its defaults, AVX2 where it can, as many threads as ours, and a new object for every image.
+"Side by side" is as many images at once as there are threads, each with one thread. Times are
+medians over rounds; "÷ fast-slic" is to the faster of its rows at our count. "Cores" is how many
+were busy. Memory is the peak beyond the input on one image of {MEMORY_SIDE}×{MEMORY_SIDE}, result
+included."""
+#: What τ must move at level 0 at the very least, each once: bytes a pixel.
+MOVED = {
+    "uint8 photograph in": 3 * torch.uint8.itemsize,
+    "float32 pixels out": 3 * torch.float32.itemsize,
+    "quantised features": 3 * torch.int32.itemsize,
+    "labels": torch.int32.itemsize,
+    "cluster and first parents out": 2 * torch.int64.itemsize,
+}
+STARTS = {
+    "import torch": "import torch",
+    "and torch_geometric": "import torch, torch_geometric",
+    "and spitgraph, and tokenize one image of 64×64": (
+        "import torch, torch_geometric, spitgraph; "
+        "spitgraph.SuperpixelTokenizer()(torch.zeros(3, 64, 64, dtype=torch.uint8))"
+    ),
+}
+
+
+def ours() -> dict[str, Ours]:
+    methods = {
+        "ours, plain": Ours(is_plain=True),
+        "ours, fused": Ours(),
+        "ours, fused, exactly 196": Ours(count=196),
+        "ours +φ, plain": Ours(is_plain=True, vectors=True),
+        "ours +φ, fused": Ours(vectors=True),
+    }
+    if torch.cuda.is_available():
+        methods["ours, fused, CUDA"] = Ours(device="cuda")
+        methods["ours +φ, fused, CUDA"] = Ours(vectors=True, device="cuda")
+    return methods
+
+
+def only_tokens(methods: Mapping[str, Ours]) -> dict[str, Ours]:
+    """Those at T = 4, without vectors."""
+    return {n: m for n, m in methods.items() if m.count is None and not m.vectors}
+
+
+def others(matched: Mapping[str, Peer], threads: int) -> dict[str, Peer]:
+    methods = {}
+    for name, peer in matched.items():
+        methods[name] = peer
+        if threads > 1:
+            methods[f"{name}, side by side"] = peer.side_by_side()
+        if name == "fast-slic":
+            methods["fast-slic, 196 clusters"] = Peer(fast_slic, 196, threads)
+    return methods
+
+
+def transformers() -> dict[str, VisionTransformer]:
+    on_cpu = {VIT: VisionTransformer()}
+    if not torch.cuda.is_available():
+        return on_cpu
+    return on_cpu | {VIT_CUDA: VisionTransformer("cuda", torch.bfloat16)}
+
+
+def main_rows(folder: Path, methods: Mapping[str, Method], rounds: int, threads: int) -> list[Row]:
+    """Time of the batch in turns, then the memory of one image for all that cut images up."""
+    images, small = pictures(folder, BATCH, SIDE), pictures(folder, 1, 64)
+    large = pictures(folder, 1, MEMORY_SIDE)
+    for method in methods.values():  # pays for imports, compilation and threads
+        method(method.prepared(images))
+    rows = []
+    for name, timing in timings(methods, images, rounds).items():
+        has_memory = name not in (VIT, VIT_CUDA) and "side by side" not in name
+        peak = peak_bytes(methods[name], large, small, threads) if has_memory else None
+        rows.append(Row("main", name, BATCH, SIDE, *timing, peak))
+    return rows
+
+
+def main_table(by_name: Mapping[str, Row]) -> str:
+    fast = min((by_name[name].seconds for name in FAST_SLIC if name in by_name), default=None)
+    cells = [
+        {
+            "method": name,
+            "tokens": f"{row.tokens:.0f}",
+            "ms an image": f"{row.ms:.2f}",
+            "best": f"{1000 * row.best / row.images:.2f}",
+            "images/s": f"{row.images / row.seconds:.0f}",
+            "megapixels/s": f"{row.pixels / row.seconds / 1e6:.2f}",
+            "÷ fast-slic": f"{row.seconds / fast:.2f}" if fast else "",
+            "÷ plain": f"{row.seconds / by_name['ours, plain'].seconds:.3f}",
+            "cores": f"{row.cores:.1f}",
+            "bytes a pixel": f"{row.peak_bytes / MEMORY_SIDE**2:.0f}" if row.peak_bytes else "",
+        }
+        for name, row in by_name.items()
+        if name not in (VIT, VIT_CUDA)
+    ]
+    return markdown(cells)
+
+
+def transformer_shares(by_name: Mapping[str, Row]) -> str:
+    """How long τ and φ take compared with the transformer that reads their tokens."""
+    pairs = [
+        (VIT, "ours +φ, plain"),
+        (VIT, "ours +φ, fused"),
+        (VIT_CUDA, "ours +φ, fused, CUDA"),
+    ]
+    cells = [
+        {
+            "196 tokens and class token": vit,
+            "ms an image": f"{by_name[vit].ms:.2f}",
+            "tokens and vectors": name,
+            "of that": f"{100 * by_name[name].seconds / by_name[vit].seconds:.1f} %",
+        }
+        for vit, name in pairs
+        if vit in by_name
+    ]
+    return markdown(cells)
+
+
+def starts(repeats: int = 3) -> str:
+    """Seconds until a fresh process is ready; what is compiled was compiled before."""
+    seconds: dict[str, list[float]] = {name: [] for name in STARTS}
+    for turn in range(repeats + 1):
+        for name, code in STARTS.items():
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            if turn:  # the first fills the caches
+                seconds[name].append(time.perf_counter() - begin)
+    middle = [median(values) for values in seconds.values()]
+    cells = [
+        {"a fresh process": name, "s": f"{now:.2f}", "more": f"{now - before:+.2f}"}
+        for name, now, before in zip(STARTS, middle, [0.0, *middle], strict=False)
+    ]
+    return markdown(cells)
+
+
+def memory_bound(folder: Path) -> str:
+    """How near τ is to what the machine's bandwidth would allow."""
+    methods, total = only_tokens(ours()), sum(MOVED.values())
+    bandwidth = {device: copy_bandwidth(device) for device in {m.device for m in methods.values()}}
+    cells = []
+    for name, timing in timings(methods, pictures(folder, 1, LARGE_SIDE), rounds=3).items():
+        copied = bandwidth[methods[name].device]
+        bound, taken = 1e9 * total / copied, 1e9 * timing.seconds / LARGE_SIDE**2
+        cells.append(
+            {
+                "method": name,
+                "copy, GB/s": f"{copied / 1e9:.1f}",
+                "bound, ns a pixel": f"{bound:.2f}",
+                "taken, ns a pixel": f"{taken:.2f}",
+                "bound ÷ taken": f"{100 * bound / taken:.1f} %",
+            }
+        )
+    parts = ", ".join(f"{name} {size}" for name, size in MOVED.items())
+    return (
+        f"One image of {LARGE_SIDE}×{LARGE_SIDE}. At level 0 τ must move at least {total} bytes a "
+        f"pixel:\n{parts}.\nAt the bandwidth of a large copy (bytes read and written) that takes "
+        "the bound.\nNear 100 %, memory limits τ; far below, arithmetic or scattered access.\n\n"
+        + markdown(cells)
+    )
+
+
+def markdown(rows: Iterable[Mapping[str, str]]) -> str:
+    """A table, aligned in plain text too."""
+    rows = list(rows)
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    padded = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+
+
+def write(folder: Path, report: Iterable[str], rows: Iterable[Row]) -> None:
+    table = pd.DataFrame([asdict(row) | {"ms_per_image": row.ms} for row in rows])
+    files = {
+        "speed.md": ("\n\n".join(report) + "\n").encode(),
+        "speed.csv": table.to_csv(index=False).encode(),
+    }
+    if set(table["table"]) != {"main"}:
+        files["speed.png"] = plot(rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():  # beside, then renamed: nobody reads half a file
+        beside = folder / f"{name}.part"
+        beside.write_bytes(content)
+        beside.replace(folder / name)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    examples = Path(__file__).parents[1] / "examples" / "pictures"
+    parser.add_argument("folder", type=Path, nargs="?", default=examples, metavar="FOLDER")
+    parser.add_argument("--threads", type=int, default=2, help="of every method (default: 2)")
+    parser.add_argument("--rounds", type=int, default=9, help="of the main table (default: 9)")
+    parser.add_argument("--sweeps", action="store_true", help="also by side, batch and tokens")
+    seconds = "what the calls of each sweep may take (default: 120)"
+    parser.add_argument("--seconds", type=float, default=120, help=seconds)
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder (default: out)")
+    options = parser.parse_args()
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is no folder")
+    return options
+
+
+def with_threads(threads: int) -> None:
+    """Start again with the environment that libraries read their number of threads from."""
+    wanted = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "OPENBLAS", "MKL")}
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        command = [sys.executable, *sys.argv]
+        raise SystemExit(subprocess.run(command, env=os.environ | wanted).returncode)
+    torch.set_num_threads(threads)
+
+
+def main() -> None:
+    options = arguments()
+    with_threads(options.threads)
+    folder, threads, report = options.folder, options.threads, []
+
+    def tell(part: str) -> None:
+        report.append(part)
+        print(part + "\n", flush=True)
+
+    tell(description(threads))
+    images, mine = pictures(folder, BATCH, SIDE), ours()
+    tokens = Ours().num_tokens(Ours()(Ours().prepared(images)))
+    matched, missing = peers(tokens, images, threads)
+    settings = [f"- {name}: set to {peer.setting}" for name, peer in matched.items()]
+    tell("\n".join(settings + [f"- {n} is missing, left out: {why}" for n, why in missing.items()]))
+    tell(READ_THUS)
+    methods = mine | others(matched, threads) | transformers()
+    rows = main_rows(folder, methods, options.rounds, threads)
+    by_name = {row.method: row for row in rows}
+    tell(main_table(by_name))
+    tell(transformer_shares(by_name))
+    tell(starts())
+    tell(memory_bound(folder))
+    write(options.out, report, rows)
+    if options.sweeps:
+        for row in sweep(folder, only_tokens(mine) | matched, tokens, threads, options.seconds):
+            what = f"{row.images} × {row.side}², {row.tokens:.0f} tokens"
+            print(f"{row.table}: {row.method}, {what}: {row.ms:.2f} ms an image", flush=True)
+            rows.append(row)
+        write(options.out, report, rows)
+
+
+if __name__ == "__main__":
+    main()
