@@ -20,7 +20,7 @@ from spitgraph.kernels.cpu.colour import lab_pixels
 from spitgraph.kernels.cpu.connect import table_size
 from spitgraph.kernels.cpu.hierarchy import Image, Work, assist, contract_image, working_memory
 from spitgraph.kernels.cpu.memory import empty, views_of_one_block
-from spitgraph.kernels.cpu.regions import describe_image, measure_rows
+from spitgraph.kernels.cpu.regions import Part, describe_image, measure_rows
 from spitgraph.kernels.cpu.team import HOME, open_phase
 from spitgraph.kernels.cpu.threads import JOB, for_each, jobs
 from spitgraph.kernels.cpu.weights import CODES
@@ -59,7 +59,7 @@ class Task:
     width: int
     deep: np.ndarray = field(init=False)
     counts: np.ndarray = field(init=False)
-    parts: list[tuple] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     regions: tuple[np.ndarray, ...] = field(init=False)
     edges: tuple[np.ndarray, np.ndarray] = field(init=False)
 
@@ -78,9 +78,10 @@ class Task:
     def measure(self, begin: int, end: int) -> None:
         """Measure the tokens as far as they lie in the rows of the pixels in [begin, end)."""
         table = np.empty(table_size(self.width), np.int64)
-        self.parts.append(
-            measure_rows(self.cluster, self.pixels, self.width, begin, end, self.num_tokens, table)
+        part = measure_rows(
+            self.cluster, self.pixels, self.width, begin, end, self.num_tokens, table
         )
+        self.parts.append(Part(*part))
 
     def describe(self) -> None:
         """Put together what was measured."""
