@@ -15,7 +15,15 @@ from jaxtyping import Float, Shaped
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-__all__ = ["ImageLike", "ImagesLike", "UnreadableImageError", "load_image", "load_images"]
+__all__ = [
+    "ImageLike",
+    "ImagesLike",
+    "UnreadableImageError",
+    "checked_images",
+    "load_image",
+    "load_images",
+    "unit_rgb",
+]
 
 # `Any` at run time, so that wrong input meets this module's errors before a run-time type checker.
 if TYPE_CHECKING:
@@ -56,6 +64,12 @@ def load_images(images: ImagesLike) -> tuple[list[Float[Tensor, "3 _H _W"]], boo
         UnreadableImageError: for a missing or truncated file, one that is no image, or one of more
             pixels than `PIL.Image.MAX_IMAGE_PIXELS`.
     """
+    checked, is_batch = checked_images(images)
+    return [unit_rgb(image) for image in checked], is_batch
+
+
+def checked_images(images: ImagesLike) -> tuple[list[Shaped[Tensor, "3 _H _W"]], bool]:
+    """As `load_images`, but 8-bit pictures are left as they are: uint8, 255 is white."""
     if isinstance(images, list | tuple):
         raw = [_raw_at(index, image) for index, image in enumerate(images)]
     elif isinstance(images, Tensor) and images.ndim == 4:
@@ -63,7 +77,7 @@ def load_images(images: ImagesLike) -> tuple[list[Float[Tensor, "3 _H _W"]], boo
         # unbind, not indexing: its backward builds the batch's gradient once, not once an image.
         raw = list(images.unbind(0))
     else:
-        return _unit_rgb([_raw(images)], [""]), False
+        return _checked_rgb([_raw(images)], [""]), False
     if not raw:
         raise ValueError("expected at least one image, got an empty list or batch")
     for index, image in enumerate(raw):
@@ -72,7 +86,7 @@ def load_images(images: ImagesLike) -> tuple[list[Float[Tensor, "3 _H _W"]], boo
                 f"image {index}: expected all images on one device, got it on {image.device} and "
                 f"image 0 on {raw[0].device} (arrays, PIL images and files are on the CPU)"
             )
-    return _unit_rgb(raw, [f"image {index}: " for index in range(len(raw))]), True
+    return _checked_rgb(raw, [f"image {index}: " for index in range(len(raw))]), True
 
 
 def load_image(image: ImageLike) -> Float[Tensor, "3 H W"]:
@@ -80,7 +94,7 @@ def load_image(image: ImageLike) -> Float[Tensor, "3 H W"]:
 
     Takes and refuses what `load_images` does, and raises ValueError for a batch or list.
     """
-    return _unit_rgb([_raw(image)], [""])[0]
+    return unit_rgb(_checked_rgb([_raw(image)], [""])[0])
 
 
 def _raw_at(index: int, image: Any) -> Shaped[Tensor, "C H W"]:
@@ -176,26 +190,27 @@ def _cause(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _unit_rgb(raw: list[Tensor], names: list[str]) -> list[Float[Tensor, "3 _H _W"]]:
-    """Raw images [C, H, W] as float32 RGB, once their floats are known to lie in [0, 1]."""
-    images = [_as_float32(image) for image in raw]
-    floats = [i for i, image in enumerate(raw) if image.is_floating_point()]
+def unit_rgb(image: Shaped[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
+    """A checked image as float32 in [0, 1]."""
+    if image.is_floating_point():
+        return image
+    if _is_small(image):
+        return torch.from_numpy(np.divide(image.numpy(), np.float32(255), dtype=np.float32))
+    # A tensor of 255, since CUDA divides by a Python number through its rounded reciprocal, and
+    # the same picture would differ in the last bit between devices.
+    return image.to(torch.float32).div_(torch.full((), 255.0, device=image.device))
+
+
+def _checked_rgb(raw: list[Tensor], names: list[str]) -> list[Shaped[Tensor, "3 _H _W"]]:
+    """Raw images [C, H, W] as RGB, uint8 or float32, once floats are known to lie in [0, 1]."""
+    images = [image.to(torch.float32) if image.is_floating_point() else image for image in raw]
+    floats = [i for i, image in enumerate(images) if image.is_floating_point()]
     if floats:
         # one transfer for all images is one wait for a GPU
         bounds = torch.stack([_bounds(images[i].detach()) for i in floats])
         for i, (low, high) in zip(floats, bounds.tolist(), strict=True):
             _check_unit_range(low, high, names[i])
     return [image.expand(3, -1, -1) for image in images]
-
-
-def _as_float32(image: Shaped[Tensor, "C H W"]) -> Float[Tensor, "C H W"]:
-    if image.is_floating_point():
-        return image.to(torch.float32)
-    if _is_small(image):
-        return torch.from_numpy(np.divide(image.numpy(), np.float32(255), dtype=np.float32))
-    # A tensor of 255, since CUDA divides by a Python number through its rounded reciprocal, and
-    # the same picture would differ in the last bit between devices.
-    return image.to(torch.float32).div_(torch.full((), 255.0, device=image.device))
 
 
 def _bounds(image: Float[Tensor, "C H W"]) -> Float[Tensor, "2"]:

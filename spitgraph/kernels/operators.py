@@ -38,7 +38,7 @@ def superpixels(
     """Contract images into token graphs (METHOD 1–3).
 
     Args:
-        images: [3, H, W] float32, RGB in [0, 1].
+        images: [3, H, W] RGB, uint8 or float32 in [0, 1]; float32 if there are `steps`.
         steps: [C, P] int32, quantised comparison features; None for those of `"lab"`.
         levels: Contraction steps, if `num_regions` is 0.
         num_regions: Exact count of regions of each image, or 0.
@@ -86,8 +86,11 @@ def _(
     def integers(*shape: int | torch.SymInt) -> Tensor:
         return images[0].new_empty(shape, dtype=torch.int64)
 
+    def floats(*shape: int | torch.SymInt) -> Tensor:
+        return images[0].new_empty(shape, dtype=torch.float32)
+
     return (
-        images[0].new_empty(num_pixels, 3),
+        floats(num_pixels, 3),
         integers(num_pixels),
         integers(context.new_dynamic_size()),
         integers(context.new_dynamic_size()),
@@ -95,10 +98,10 @@ def _(
         integers(len(images)),
         integers(num_tokens),
         integers(num_tokens, 4),
-        images[0].new_empty(num_tokens, 2),
-        images[0].new_empty(num_tokens, 3),
+        floats(num_tokens, 2),
+        floats(num_tokens, 3),
         integers(2, num_edges),
-        images[0].new_empty(num_edges, 1),
+        floats(num_edges, 1),
         integers(len(images)),
     )
 

@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch_geometric.data import Batch
 
 from spitgraph.data import TokenData, tokens_from_hierarchy
-from spitgraph.images import ImagesLike, load_images
+from spitgraph.images import ImagesLike, checked_images, unit_rgb
 from spitgraph.memory import kept_at_hand
 
 
@@ -31,12 +31,13 @@ class Tokenizer(nn.Module, ABC):
         Raises:
             ValueError, TypeError: The input is not images; see `load_images`.
         """
-        loaded, is_batch = load_images(images)
-        return self._tokens(loaded, is_batch)
+        checked, is_batch = checked_images(images)
+        return self._tokens(checked, is_batch)
 
-    def _tokens(self, images: list[Float[Tensor, "3 _H _W"]], is_batch: bool) -> TokenData:
-        on_cpu = images[0].device.type == "cpu"
-        with kept_at_hand(sum(image[0].numel() for image in images) if on_cpu else 0):
+    def _tokens(self, checked: list[Shaped[Tensor, "3 _H _W"]], is_batch: bool) -> TokenData:
+        on_cpu = checked[0].device.type == "cpu"
+        with kept_at_hand(sum(image[0].numel() for image in checked) if on_cpu else 0):
+            images = [unit_rgb(image) for image in checked]
             with torch.no_grad():
                 hierarchies = self.hierarchies([image.detach() for image in images])
             tokens = [

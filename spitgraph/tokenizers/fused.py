@@ -1,17 +1,18 @@
 """Superpixel tokens by the fused kernels: a batch at once, from pixels to token graphs."""
 
 import torch
-from jaxtyping import Float, Int32
+from jaxtyping import Int32, Shaped
 from torch import Tensor
 
 from spitgraph.data import TokenData, tokens_of_batch
 from spitgraph.grid import flatten_pixels
+from spitgraph.images import unit_rgb
 from spitgraph.kernels import operators
 from spitgraph.regions import Regions
 
 
 def fused_tokens(
-    images: list[Float[Tensor, "3 _H _W"]],
+    images: list[Shaped[Tensor, "3 _H _W"]],
     steps: Int32[Tensor, "C P"] | None,
     is_batch: bool,
     *,
@@ -23,7 +24,7 @@ def fused_tokens(
     """Token graphs of images, the same bit for bit as those of the plain path.
 
     Args:
-        images: RGB in [0, 1], on one device.
+        images: RGB, uint8 or float32 in [0, 1], on one device.
         steps: Quantised features of all images' pixels; None for those of `"lab"`.
         is_batch: Whether a `Batch` is wanted, or the `TokenData` of the only image.
         levels: Contraction steps, if no count of tokens is asked for.
@@ -43,7 +44,7 @@ def fused_tokens(
             )
         )
     if any(image.requires_grad for image in images):
-        pixels = torch.cat([flatten_pixels(image) for image in images])
+        pixels = torch.cat([flatten_pixels(unit_rgb(image)) for image in images])
     return tokens_of_batch(
         Regions(*regions),
         cluster=cluster,

@@ -10,6 +10,7 @@ from spitgraph.checks import integer, one_of, unit_interval
 from spitgraph.contraction import SIMILARITIES, contract, level_zero
 from spitgraph.contraction.graph import quantise
 from spitgraph.data import TokenData
+from spitgraph.images import unit_rgb
 from spitgraph.kernels import fused
 from spitgraph.pixels import FEATURES, comparison_features
 from spitgraph.tokenizers.base import Tokenizer
@@ -70,13 +71,14 @@ class SuperpixelTokenizer(Tokenizer):
             compactness=self.compactness,
         )
 
-    def _tokens(self, images: list[Float[Tensor, "3 _H _W"]], is_batch: bool) -> TokenData:
-        sizes = [(image.shape[1], image.shape[2]) for image in images]
+    def _tokens(self, checked: list[Shaped[Tensor, "3 _H _W"]], is_batch: bool) -> TokenData:
+        sizes = [(image.shape[1], image.shape[2]) for image in checked]
         self._check_budget(sizes)
         largest = max(height * width for height, width in sizes)
-        if fused(images[0].device) and largest <= MOST_PIXELS:
-            steps = None
+        if fused(checked[0].device) and largest <= MOST_PIXELS:
+            images, steps = checked, None
             if self.features != "lab" or self.similarity == "cosine":
+                images = [unit_rgb(image) for image in checked]
                 steps = self._steps([image.detach() for image in images])
             if steps is None or steps.dtype == torch.int32:
                 return fused_tokens(
@@ -88,7 +90,7 @@ class SuperpixelTokenizer(Tokenizer):
                     similarity=self.similarity,
                     compactness=self.compactness,
                 )
-        return super()._tokens(images, is_batch)
+        return super()._tokens(checked, is_batch)
 
     def _steps(self, images: list[Float[Tensor, "3 _H _W"]]) -> Shaped[Tensor, "C P"]:
         """Quantised features of a batch: int32, or int64 where some are too large for that."""

@@ -3,6 +3,7 @@
 import threading
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,10 +11,13 @@ from torch_geometric.data import Batch
 
 from spitgraph import SuperpixelTokenizer, kernels
 from spitgraph.contraction import SIMILARITIES
+from spitgraph.contraction.graph import quantise
+from spitgraph.pixels import comparison_features
 
 pytest.importorskip("numba")
 
 from spitgraph.kernels.cpu import superpixels, threads  # noqa: E402
+from spitgraph.kernels.cpu.colour import lab_of_levels  # noqa: E402
 
 
 def stripes(image):
@@ -30,6 +34,16 @@ options = st.fixed_dictionaries(
 )
 # of several images: alone, or in chunks by a team
 layouts = st.sampled_from(["alone", "team"])
+# the pictures of the strategies are of 8 bits: as floats, as they are, with channels last, and dark
+values = st.sampled_from(
+    [
+        lambda image: image,
+        lambda image: (image * 255).round().byte(),
+        lambda image: (image * 255).round().byte().permute(1, 2, 0).numpy(),
+        lambda image: image * 0.3,
+        lambda image: image.permute(1, 2, 0).numpy() * -0.0,
+    ]
+)
 
 
 @pytest.fixture
@@ -38,7 +52,7 @@ def layout(monkeypatch):
 
     def choose(name):
         monkeypatch.setattr(superpixels, "LARGE", 1 if name == "team" else 2**19)
-        monkeypatch.setattr(superpixels, "JOB", 12 if name == "team" else 2**16)
+        monkeypatch.setattr(superpixels, "CHUNK", 12 if name == "team" else 2**17)
 
     return choose
 
@@ -61,6 +75,7 @@ def assert_equal_to_plain(images, **kwargs):
         assert tokens[key].dtype == value.dtype, key
         assert tokens[key].device == value.device, key
         assert torch.equal(tokens[key], value), key
+    assert torch.equal(tokens.pixels.signbit(), expected.pixels.signbit())
     if isinstance(expected, Batch):
         for name in ("_slice_dict", "_inc_dict"):
             one, other = getattr(tokens, name), getattr(expected, name)
@@ -70,21 +85,23 @@ def assert_equal_to_plain(images, **kwargs):
     return tokens
 
 
-@settings(max_examples=60)
+@settings(max_examples=100)
 @given(st.data(), options, st.integers(1, 6), layouts)
 def test_levels(small_images, layout, data, options, levels, how):
     layout(how)
     images = data.draw(st.lists(small_images, min_size=1, max_size=3))
+    images = [data.draw(values)(image) for image in images]
     assert_equal_to_plain(images, levels=levels, **options)
 
 
-@settings(max_examples=60)
+@settings(max_examples=100)
 @given(st.data(), options, layouts)
 def test_exact_counts(small_images, layout, data, options, how):
     layout(how)
     images = data.draw(st.lists(small_images, min_size=1, max_size=3))
     fewest = min(image.shape[1] * image.shape[2] for image in images)
     count = data.draw(st.integers(1, fewest))
+    images = [data.draw(values)(image) for image in images]
     tokens = assert_equal_to_plain(images, num_tokens=count, **options)
     assert (tokens.ptr.diff() == count).all()
 
@@ -111,6 +128,22 @@ def test_larger_images(layout, num_threads, how, count, compactness):
     for threads_ in (1, 3):
         num_threads(threads_)
         assert_equal_to_plain(images, num_tokens=count, compactness=compactness)
+        levels = [(image * 255).round().byte() for image in images]
+        assert_equal_to_plain(levels, num_tokens=count, compactness=compactness)
+
+
+def test_every_red_and_green_of_8_bits():
+    """Where a rounding differed, so would quantised Lab, and with it the partition."""
+    levels = torch.arange(256, dtype=torch.uint8)
+    for blue in (0, 1, 100, 255):
+        image = torch.stack(torch.meshgrid(levels, levels, levels[blue : blue + 1], indexing="ij"))
+        image = image[..., 0].contiguous()
+        steps = np.empty((3, 2**16), np.int32)
+        pixels = np.empty((2**16, 3), np.float32)
+        lab_of_levels(image.flatten().numpy(), 1, 2**16, 0, 2**16, pixels, steps)
+        expected = comparison_features(image / 255, "lab", "distance")
+        assert torch.equal(torch.from_numpy(steps), quantise(expected))
+        assert torch.equal(torch.from_numpy(pixels), (image / 255).flatten(1).t())
 
 
 def test_features_beyond_32_bits_take_the_plain_path():

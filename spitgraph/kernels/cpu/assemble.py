@@ -8,37 +8,42 @@ from spitgraph.kernels.cpu.threads import kernel
 @kernel
 def token_of_region(deep: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Token of each region of level 1, from the parent maps of the levels above, one by one."""
-    token = np.arange(counts[1] if len(counts) > 1 else counts[0])
+    token = np.arange(counts[1] if len(counts) > 1 else counts[0]).astype(np.uint32)
     begin = 0
     for level in range(1, len(counts) - 1):
+        parent = deep[begin : begin + counts[level]]
         for r in range(len(token)):
-            token[r] = deep[begin + token[r]]
+            token[r] = parent[token[r]]
         begin += counts[level]
     return token
 
 
 @kernel
-def follow(
-    labels: np.ndarray, token: np.ndarray, cluster: np.ndarray, begin: int, end: int
-) -> None:
-    """Token of each pixel in [begin, end), from its region of level 1."""
-    for p in range(begin, end):
-        cluster[p] = token[labels[p]]
-
-
-@kernel
 def finish_pixels(
     labels: np.ndarray,
-    parent: np.ndarray,
-    cluster: np.ndarray,
+    token: np.ndarray,
     first: int,
     begin: int,
     end: int,
+    parent: np.ndarray,
+    cluster: np.ndarray,
 ) -> None:
-    """Write the regions of level 1 of the pixels in [begin, end); add `first` to their tokens."""
+    """Write region of level 1 and token of the pixels in [begin, end).
+
+    Args:
+        labels: [P] uint32, regions of level 1.
+        token: [n] uint32, token of each of them.
+        first: First token of the image in the batch.
+        begin: First pixel.
+        end: Behind the last.
+        parent: [P] int64, written: regions; or none.
+        cluster: [P] int64, written: tokens.
+    """
+    if len(parent) > 0:
+        for p in range(begin, end):
+            parent[p] = labels[p]
     for p in range(begin, end):
-        parent[p] = labels[p]
-        cluster[p] += first
+        cluster[p] = first + np.int64(token[labels[p]])
 
 
 @kernel

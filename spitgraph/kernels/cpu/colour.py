@@ -14,7 +14,7 @@ TO_XYZ = np.array(
         [0.019334, 0.119193, 0.950227],
     ]
 ) / np.array([[0.95047], [1.0], [1.08883]])
-#: Values of 8-bit pictures, which most are, and the linear light of each.
+#: Values of 8-bit pictures, and the linear light of each.
 EIGHT_BIT = np.arange(256, dtype=np.float32) / np.float32(255)
 LINEAR = np.array(
     [((v + 0.055) / 1.055) ** 2.4 if v > 0.04045 else v / 12.92 for v in EIGHT_BIT.tolist()]
@@ -27,92 +27,142 @@ _LIGHTNESS = STEPS_PER_UNIT * 1.16
 _OFFSET = STEPS_PER_UNIT * 0.16
 _RED_GREEN = STEPS_PER_UNIT * 5 * CHROMA_WEIGHT
 _BLUE_YELLOW = STEPS_PER_UNIT * 2 * CHROMA_WEIGHT
-_THIRD, _TWO_NINTHS, _FOURTEEN_81STS = (np.float32(x) for x in (1 / 3, 2 / 9, 14 / 81))
+_THIRD, _TWO_NINTHS, _FOURTEEN_81STS, _THIRTYFIVE_243RDS = (
+    np.float32(x) for x in (1 / 3, 2 / 9, 14 / 81, 35 / 243)
+)
+_1, _3 = np.uint32(1), np.uint32(3)
 
 
 @kernel
-def lab_pixels(rgb: np.ndarray, steps: np.ndarray, begin: int, end: int) -> None:
-    """Quantised Lab of the pixels in [begin, end).
+def eight_bits(values: np.ndarray, levels: np.ndarray) -> bool:
+    """Whether all values are of 8-bit pictures, as most are: multiples of 1/255.
+
+    Args:
+        values: [n] float32 in [0, 1].
+        levels: [n] uint8, written: the multiples.
+    """
+    bits = values.view(np.int32)  # which tell −0 from 0
+    value = np.empty(ROW, np.float32)
+    value_bits = value.view(np.int32)
+    for start in range(0, len(values), ROW):
+        some, some_bits = values[start : start + ROW], bits[start : start + ROW]
+        level = levels[start : start + ROW]
+        for k in range(len(some)):
+            level[k] = np.int32(some[k] * np.float32(255) + np.float32(0.5))
+            value[k] = np.float32(level[k]) / np.float32(255)
+        others = np.int32(0)
+        for k in range(len(some)):
+            others |= value_bits[k] ^ some_bits[k]
+        if others != 0:
+            return False
+    return True
+
+
+@kernel
+def lab_of_levels(
+    levels: np.ndarray,
+    pixel_stride: int,
+    channel_stride: int,
+    begin: int,
+    end: int,
+    pixels: np.ndarray,
+    steps: np.ndarray,
+) -> None:
+    """Values and quantised Lab of the pixels in [begin, end) of an 8-bit picture.
 
     Equal to the plain `quantise(lab(image))`: both are computed in float64, whose rounding lies
     nine orders of magnitude below a step.
 
     Args:
-        rgb: [P, 3] float32.
+        levels: [3·P] uint8.
+        pixel_stride: From a pixel to the next.
+        channel_stride: From red to green, and on to blue.
+        begin: First pixel.
+        end: Behind the last.
+        pixels: [P, 3] float32, written.
+        steps: [3, ≥ end − begin] int32, written, from its beginning.
+    """
+    values = pixels.reshape(-1)
+    light = np.zeros((3, ROW))
+    single = np.empty(3 * ROW, np.float32)
+    inverse = np.empty(3 * ROW, np.float32)
+    red, green, blue = light[0], light[1], light[2]
+    stride = np.uint32(pixel_stride)
+    to_green, to_blue = np.uint32(channel_stride), np.uint32(2 * channel_stride)
+    for start in range(begin, end, ROW):
+        count = min(ROW, end - start)
+        some, value = levels[start * pixel_stride :], values[3 * start : 3 * (start + count)]
+        j, k = np.uint32(0), np.uint32(0)
+        for i in range(count):
+            r, g, b = some[j], some[j + to_green], some[j + to_blue]
+            value[k], value[k + _1], value[k + _1 + _1] = EIGHT_BIT[r], EIGHT_BIT[g], EIGHT_BIT[b]
+            red[i], green[i], blue[i] = LINEAR[r], LINEAR[g], LINEAR[b]
+            j += stride
+            k += _3
+        lab_of_light(light, single, inverse, steps[:, start - begin : start - begin + count])
+
+
+@kernel
+def lab_of_values(values: np.ndarray, steps: np.ndarray, begin: int, end: int) -> None:
+    """Quantised Lab of the pixels in [begin, end) of any picture.
+
+    Args:
+        values: [P, 3] float32.
         steps: [3, P] int32, written.
         begin: First pixel.
         end: Behind the last.
     """
-    values = rgb.reshape(-1)
-    step = np.empty(3 * ROW, np.int32)
-    other = np.empty(3 * ROW, np.uint8)
-    linear = np.empty((3, ROW), np.float64)
-    cubed = np.empty((3, ROW), np.float64)
+    light = np.zeros((3, ROW))
+    single = np.empty(3 * ROW, np.float32)
+    inverse = np.empty(3 * ROW, np.float32)
     for start in range(begin, end, ROW):
-        count = min(ROW, end - start)
-        linear_light(values[3 * start : 3 * (start + count)], step, other, linear)
-        for i in range(count):
-            r, g, b = linear[0, i], linear[1, i], linear[2, i]
-            cubed[0, i] = _X0 * r + _X1 * g + _X2 * b
-            cubed[1, i] = _Y0 * r + _Y1 * g + _Y2 * b
-            cubed[2, i] = _Z0 * r + _Z1 * g + _Z2 * b
-        for channel in range(3):
-            cube_root(cubed[channel], linear[channel], count)
-        for i in range(count):
-            x, y, z = linear[0, i], linear[1, i], linear[2, i]
-            steps[0, start + i] = np.int32(np.rint(_LIGHTNESS * y - _OFFSET))
-            steps[1, start + i] = np.int32(np.rint(_RED_GREEN * (x - y)))
-            steps[2, start + i] = np.int32(np.rint(_BLUE_YELLOW * (y - z)))
+        stop = min(start + ROW, end)
+        for i in range(start, stop):
+            for c in range(3):
+                v = np.float64(values[i, c])
+                light[c, i - start] = ((v + 0.055) / 1.055) ** 2.4 if v > 0.04045 else v / 12.92
+        lab_of_light(light, single, inverse, steps[:, start:stop])
 
 
 @kernel
-def linear_light(
-    values: np.ndarray, step: np.ndarray, other: np.ndarray, linear: np.ndarray
+def lab_of_light(
+    light: np.ndarray, single: np.ndarray, inverse: np.ndarray, steps: np.ndarray
 ) -> None:
-    """SRGB values of pixels [3n], interleaved, as linear light [3, n]."""
-    for k in range(len(values)):
-        step[k] = np.int32(values[k] * np.float32(255) + np.float32(0.5))
-        other[k] = np.float32(step[k]) / np.float32(255) != values[k]
-    others = np.uint8(0)  # whether there are values that no 8-bit picture has
-    for k in range(len(values)):
-        others |= other[k]
-    if others == 0:
-        for i in range(len(values) // 3):
-            linear[0, i] = LINEAR[step[3 * i]]
-            linear[1, i] = LINEAR[step[3 * i + 1]]
-            linear[2, i] = LINEAR[step[3 * i + 2]]
-    else:
-        for channel in range(3):
-            for i in range(len(values) // 3):
-                v = np.float64(values[3 * i + channel])
-                linear[channel, i] = ((v + 0.055) / 1.055) ** 2.4 if v > 0.04045 else v / 12.92
+    """Linear RGB [3, ROW] float64 → quantised Lab [3, ≤ ROW] int32; the rest is working memory.
 
-
-@kernel
-def cube_root(value: np.ndarray, root: np.ndarray, count: int) -> None:
-    """Lab's f(t): the cube root above 0.008856, a straight line below.
-
-    1/∛t from the exponent bits, good to 3 %, and two steps of a fourth-order iteration, the first
-    in single precision; the result t·(1/∛t)² gets a last Newton step.
+    Lab's f(t) is the cube root above 0.008856, a straight line below. In single precision: 1/∛t
+    from the exponent bits, good to 3 %, and a step of a fifth-order iteration, from which follows
+    ∛t = t·(1/∛t)² to 2·10⁻⁶. A step of Halley's iteration makes that exact to the last bit or so.
     """
-    single = np.empty(ROW, np.float32)
-    inverse = np.empty(ROW, np.float32)
+    root = light.reshape(-1)
     bits = inverse.view(np.int32)
-    for i in range(count):
-        single[i] = max(value[i], 0.008856)
+    red, green, blue = light[0], light[1], light[2]
+    for i in range(ROW):
+        r, g, b = red[i], green[i], blue[i]
+        red[i] = _X0 * r + _X1 * g + _X2 * b
+        green[i] = _Y0 * r + _Y1 * g + _Y2 * b
+        blue[i] = _Z0 * r + _Z1 * g + _Z2 * b
+    for i in range(3 * ROW):
+        single[i] = max(root[i], 0.008856)
         inverse[i] = single[i]
-    for i in range(count):
-        bits[i] = np.int32(0x54A2FA8C) - bits[i] // np.int32(3)
-    for i in range(count):
-        r1 = inverse[i]
-        h1 = np.float32(1) - single[i] * (r1 * r1 * r1)
-        series = _THIRD + h1 * (_TWO_NINTHS + h1 * _FOURTEEN_81STS)
-        inverse[i] = r1 + r1 * h1 * series
-    for i in range(count):
-        t = max(value[i], 0.008856)
-        r = np.float64(inverse[i])
-        h = 1.0 - t * (r * r * r)
-        r += r * h * (1 / 3 + h * (2 / 9 + h * (14 / 81)))
-        y = t * r * r
-        y += (t - y * y * y) * (r * r) * (1 / 3)
-        root[i] = y if value[i] > 0.008856 else 7.787 * value[i] + 4 / 29
+    for i in range(3 * ROW):
+        bits[i] = np.int32(0x54A2FA8C) - np.int32(np.float32(bits[i]) * _THIRD)
+    for i in range(3 * ROW):
+        t, r1 = single[i], inverse[i]
+        h1 = np.float32(1) - t * (r1 * r1 * r1)
+        series = _THIRD + h1 * (_TWO_NINTHS + h1 * (_FOURTEEN_81STS + h1 * _THIRTYFIVE_243RDS))
+        r1 = r1 + r1 * h1 * series
+        single[i] = t * r1 * r1
+    for i in range(3 * ROW):
+        value = root[i]
+        t = max(value, 0.008856)
+        y = np.float64(single[i])
+        cube = y * y * y
+        y = y + y * ((t - cube) / (cube + cube + t))
+        root[i] = y if value > 0.008856 else 7.787 * value + 4 / 29
+    lightness, red_green, blue_yellow = steps[0], steps[1], steps[2]
+    for i in range(len(lightness)):
+        x, y, z = red[i], green[i], blue[i]
+        lightness[i] = np.int32(np.rint(_LIGHTNESS * y - _OFFSET))
+        red_green[i] = np.int32(np.rint(_RED_GREEN * (x - y)))
+        blue_yellow[i] = np.int32(np.rint(_BLUE_YELLOW * (y - z)))

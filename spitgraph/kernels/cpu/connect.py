@@ -1,18 +1,17 @@
 """Who touches whom at the next level: a list of edges, most of them once (METHOD 2.5).
 
-An edge that is listed twice changes nothing, it only costs: so what was seen lately is kept in a
-small table, where a new edge displaces an older one, and edges need not be sorted.
+An edge that is listed twice changes nothing, it only costs. Of a straight border between two
+regions of pixels, the first side is listed. Later on, what was seen lately is kept in a small
+table, where a new edge displaces an older one. So edges need not be sorted.
 """
 
 import numpy as np
 
 from spitgraph.kernels.cpu.threads import kernel, part
 
-#: Pixel sides looked at a time.
-BLOCK = 512
 #: Multipliers that spread the two ends over the table.
 _U, _V = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
-_16, _32 = np.uint32(16), np.uint64(32)
+_0, _1, _16, _32 = np.uint32(0), np.uint32(1), np.uint32(16), np.uint64(32)
 #: No edge: its ends are equal.
 _NONE = np.uint64(0)
 
@@ -24,13 +23,7 @@ def table_size(width: int) -> int:
 
 @kernel
 def connect_pixels(
-    begin: int,
-    end: int,
-    width: int,
-    label: np.ndarray,
-    u: np.ndarray,
-    v: np.ndarray,
-    table: np.ndarray,
+    begin: int, end: int, width: int, label: np.ndarray, u: np.ndarray, v: np.ndarray
 ) -> int:
     """List the edges that cross the pixel sides right of and below the pixels in [begin, end).
 
@@ -41,51 +34,48 @@ def connect_pixels(
         label: [H·W] uint32, region of each pixel.
         u: [2·(end − begin)] uint32, smaller ends, written.
         v: The same for the larger ends.
-        table: [2ᵏ] uint64, what was seen lately.
 
     Returns:
         How many edges were listed.
     """
-    table[:] = _NONE
+    begins = np.empty(width, np.uint8)  # whether a border begins here
+    place = np.empty(width, np.uint32)
+    above = label[begin : begin + width]
     written = 0
     for row in range(begin, end, width):
         here = label[row : row + width]
-        written = list_sides(here[:-1], here[1:], written, u, v, table)
+        if row == begin:
+            for x in range(width - 1):
+                begins[x] = here[x] != here[x + 1]
+        else:
+            for x in range(width - 1):
+                a, b = here[x], here[x + 1]
+                begins[x] = (a != b) & ((a != above[x]) | (b != above[x + 1]))
+        found = _0
+        for x in range(width - 1):
+            place[found] = x
+            found += begins[x]
+        low, high = u[written : written + width], v[written : written + width]
+        for k in range(found):
+            a, b = here[place[k]], here[place[k] + _1]
+            low[k], high[k] = min(a, b), max(a, b)
+        written += np.int64(found)
+        above = here
         if row + width < len(label):
             below = label[row + width : row + 2 * width]
-            written = list_sides(here, below, written, u, v, table)
-    return written
-
-
-@kernel
-def list_sides(
-    one: np.ndarray,
-    other: np.ndarray,
-    written: int,
-    u: np.ndarray,
-    v: np.ndarray,
-    table: np.ndarray,
-) -> int:
-    """Add the edges between one[i] and other[i], where they differ; how many edges there are then.
-
-    Each is written behind the others, and stays there only if it was not seen lately.
-    """
-    crossing = np.empty(BLOCK, np.uint32)
-    mask = np.uint32(len(table) - 1)
-    for start in range(0, len(one), BLOCK):
-        found = 0
-        for i in range(start, min(start + BLOCK, len(one))):
-            crossing[found] = i
-            found += one[i] != other[i]
-        for k in range(found):
-            a, b = one[crossing[k]], other[crossing[k]]
-            low, high = min(a, b), max(a, b)
-            place = spread(low, high) & mask
-            pair = (np.uint64(low) << _32) | np.uint64(high)
-            u[written] = low
-            v[written] = high
-            written += table[place] != pair
-            table[place] = pair
+            begins[0] = here[0] != below[0]
+            for x in range(1, width):
+                a, b = here[x], below[x]
+                begins[x] = (a != b) & ((a != here[x - 1]) | (b != below[x - 1]))
+            found = _0
+            for x in range(width):
+                place[found] = x
+                found += begins[x]
+            low, high = u[written : written + width], v[written : written + width]
+            for k in range(found):
+                a, b = here[place[k]], below[place[k]]
+                low[k], high[k] = min(a, b), max(a, b)
+            written += np.int64(found)
     return written
 
 

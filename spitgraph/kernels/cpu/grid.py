@@ -3,75 +3,130 @@
 import numpy as np
 
 from spitgraph.kernels.cpu.threads import kernel
-from spitgraph.kernels.cpu.weights import priority, row_weights
+from spitgraph.kernels.cpu.weights import (
+    COSINE,
+    PIXEL_PAIR_FILL,
+    blended,
+    pixel_scale,
+    priority,
+    row_weights,
+)
 
-#: Bits of the neighbours whose edge is the strongest.
+#: Ways to go from a pixel, one bit each; none is no way at all.
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
 #: Below every weight: stands for the edges that leave the image.
 NO_EDGE = -1.0
+_1 = np.uint8(1)
 
 
 @kernel
-def strongest_pixel_edges(
+def choose_ways(
     steps: np.ndarray,
+    origin: int,
     height: int,
     width: int,
     code: int,
     compactness: float,
     begin: int,
     end: int,
-    to: np.ndarray,
+    way: np.ndarray,
 ) -> None:
-    """The neighbour that each pixel of the rows in [begin, end) is drawn to most.
+    """The way from each pixel of the rows in [begin, end) to the neighbour it is drawn to most.
 
     Args:
-        steps: [C, H·W] quantised features.
+        steps: [C, …] quantised features of these rows, and of those above and below.
+        origin: Pixel that `steps` begins with.
         height: H.
         width: W.
         code: Of the similarity.
         compactness: λ.
         begin: First pixel of the rows.
         end: Behind their last pixel.
-        to: [H·W] uint32, written.
+        way: [end − begin] uint8, written.
     """
+    if height * width == 1:
+        way[0] = 0
+        return
     across = np.full(width + 1, NO_EDGE)  # [x] lies left of pixel x, [x + 1] right of it
-    above = np.full(width, NO_EDGE)
-    below = np.full(width, NO_EDGE)
-    strongest = np.empty(width, np.uint8)
-    ahead = np.zeros(16, np.int64)
-    ahead[LEFT], ahead[RIGHT], ahead[UP], ahead[DOWN] = -1, 1, -width, width
-    if 0 < begin < end:
-        row_weights(code, compactness, steps, begin - width, begin, below)
-    for row in range(begin, end, width):
-        above, below = below, above
-        row_weights(code, compactness, steps, row, row + 1, across[1:width])
-        if row + width < height * width:
-            row_weights(code, compactness, steps, row, row + width, below)
-        else:
-            below[:] = NO_EDGE
+    left, right = across[:width], across[1:]
+    above, below = np.full(width, NO_EDGE), np.full(width, NO_EDGE)
+    quick = steps.shape[0] == 3 and code != COSINE
+    a0, a1, a2 = np.empty(width), np.empty(width), np.empty(width)  # features of a row
+    b0, b1, b2 = np.empty(width), np.empty(width), np.empty(width)  # and of the row below
+    scale = pixel_scale(code)
+    start = max(begin - width, 0)
+    if quick:
         for x in range(width):
-            best = max(max(across[x], across[x + 1]), max(above[x], below[x]))
-            strongest[x] = (
-                (across[x] == best) * LEFT
-                + (across[x + 1] == best) * RIGHT
+            a0[x] = steps[0, start - origin + x]
+            a1[x] = steps[1, start - origin + x]
+            a2[x] = steps[2, start - origin + x]
+    for row in range(start, end, width):
+        first = row - origin
+        above, below = below, above
+        if row + width == height * width:
+            below[:] = NO_EDGE
+        elif quick:
+            second = first + width
+            s0, s1, s2 = steps[0, second:], steps[1, second:], steps[2, second:]
+            for x in range(width):
+                v0, v1, v2 = np.float64(s0[x]), np.float64(s1[x]), np.float64(s2[x])
+                d0, d1, d2 = a0[x] - v0, a1[x] - v1, a2[x] - v2
+                b0[x], b1[x], b2[x] = v0, v1, v2
+                below[x] = 1.0 / (1.0 + scale * (d0 * d0 + d1 * d1 + d2 * d2))
+            if compactness != 0:
+                for x in range(width):
+                    below[x] = blended(below[x], PIXEL_PAIR_FILL, compactness)
+        else:
+            row_weights(code, compactness, steps, first, first + width, below)
+        if row < begin:
+            a0, a1, a2, b0, b1, b2 = b0, b1, b2, a0, a1, a2
+            continue
+        if quick:
+            for x in range(width - 1):
+                d0, d1, d2 = a0[x] - a0[x + 1], a1[x] - a1[x + 1], a2[x] - a2[x + 1]
+                right[x] = 1.0 / (1.0 + scale * (d0 * d0 + d1 * d1 + d2 * d2))
+            if compactness != 0:
+                for x in range(width - 1):
+                    right[x] = blended(right[x], PIXEL_PAIR_FILL, compactness)
+        else:
+            row_weights(code, compactness, steps, first, first + 1, across[1:width])
+        here = way[row - begin : row - begin + width]
+        for x in range(width):
+            best = max(max(left[x], right[x]), max(above[x], below[x]))
+            here[x] = (
+                (left[x] == best) * LEFT
+                + (right[x] == best) * RIGHT
                 + (above[x] == best) * UP
                 + (below[x] == best) * DOWN
             )
+        equals = np.uint8(0)
         for x in range(width):
-            pixel = row + x
-            step = ahead[strongest[x]]
-            if step == 0:
-                step = first_of_equals(strongest[x], pixel, ahead)
-            to[pixel] = pixel + step
+            equals |= here[x] & (here[x] - _1)
+        if equals != 0:
+            choose_of_equals(here, row, width)
+        a0, a1, a2, b0, b1, b2 = b0, b1, b2, a0, a1, a2
 
 
 @kernel
-def first_of_equals(strongest: int, pixel: int, ahead: np.ndarray) -> int:
-    """Of several strongest edges, the way to the one of highest priority."""
-    chosen, highest = 0, 0
-    for bit in (LEFT, RIGHT, UP, DOWN):
-        if strongest & bit:
-            rank = priority(pixel, pixel + ahead[bit])
-            if chosen == 0 or rank > highest:
-                chosen, highest = ahead[bit], rank
-    return chosen
+def choose_of_equals(here: np.ndarray, row: int, width: int) -> None:
+    """Of several strongest edges of a pixel, keep the one of highest priority."""
+    for x in range(width):
+        ways = here[x]
+        if ways & np.uint8(ways - _1):
+            highest = 0
+            here[x] = 0
+            for way in (LEFT, RIGHT, UP, DOWN):
+                if ways & way:
+                    rank = priority(row + x, row + x + ahead(way, width))
+                    if here[x] == 0 or rank > highest:
+                        here[x], highest = way, rank
+
+
+@kernel
+def ahead(way: int, width: int) -> int:
+    """From a pixel's number to that of the neighbour that lies this way."""
+    if way == LEFT:
+        return -1
+    if way == RIGHT:
+        return 1
+    return width if way == DOWN else -width

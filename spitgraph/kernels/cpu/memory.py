@@ -5,6 +5,7 @@ glibc gives freed memory back at once until it has seen that large blocks come a
 that was never touched shows it: up to twice as much is then kept for the next call.
 """
 
+import mmap
 from math import prod
 
 import numpy as np
@@ -13,9 +14,13 @@ from torch import Tensor
 
 #: Arrays begin at multiples of this, in bytes.
 ALIGNMENT = 64
+#: From this size on, blocks of which little is touched have ordinary pages.
+LARGE = 2**22
 
 #: What glibc keeps at hand at most follows from blocks of up to 32 MiB.
 np.empty(2**25 - 2**16, np.uint8)
+
+Shapes = dict[str, tuple[type, tuple[int, ...]]]
 
 
 def empty(*shape: int, dtype: type) -> Tensor:
@@ -23,13 +28,22 @@ def empty(*shape: int, dtype: type) -> Tensor:
     return torch.from_numpy(np.empty(shape, dtype))
 
 
-def views_of_one_block(shapes: list[tuple[type, tuple[int, ...]]]) -> list[np.ndarray]:
-    """Arrays of the given types and shapes, not initialised, one behind the other in one block."""
-    sizes = [prod(shape) * np.dtype(dtype).itemsize for dtype, shape in shapes]
+def views_of_one_block(shapes: Shapes, is_sparse: bool = False) -> dict[str, np.ndarray]:
+    """Arrays of the given types and shapes, not initialised, one behind the other in one block.
+
+    `is_sparse` says that little of a large block will be touched: it is not to have huge pages.
+    """
+    sizes = [prod(shape) * np.dtype(dtype).itemsize for dtype, shape in shapes.values()]
     places = np.cumsum([0, *(-(-size // ALIGNMENT) * ALIGNMENT for size in sizes)])
-    block = np.empty(places[-1] + ALIGNMENT, np.uint8)
+    length = int(places[-1]) + ALIGNMENT
+    if is_sparse and length >= LARGE:
+        block = np.frombuffer(mmap.mmap(-1, length), np.uint8)
+    else:
+        block = np.empty(length, np.uint8)
     start = -block.ctypes.data % ALIGNMENT
-    return [
-        block[start + place : start + place + size].view(dtype).reshape(shape)
-        for place, size, (dtype, shape) in zip(places.tolist(), sizes, shapes, strict=False)
-    ]
+    return {
+        name: block[start + place : start + place + size].view(dtype).reshape(shape)
+        for place, size, (name, (dtype, shape)) in zip(
+            places.tolist(), sizes, shapes.items(), strict=False
+        )
+    }

@@ -27,71 +27,47 @@ def clear(first: int, last: int, sums: np.ndarray, size: np.ndarray, box: np.nda
 @kernel
 def pool_pixels(
     begin: int,
-    end: int,
-    first: int,
     label: np.ndarray,
+    number: np.ndarray,
     steps: np.ndarray,
-    width: int,
-    sums: np.ndarray,
-    size: np.ndarray,
-    box: np.ndarray,
-    elsewhere: np.ndarray,
-) -> int:
-    """Pool the pixels in [begin, end) into the regions from `first` on.
-
-    Those of other regions are listed in `elsewhere`; returns how many they are.
-    """
-    listed = 0
-    if steps.shape[0] == 3:
-        red, green, blue = steps[0], steps[1], steps[2]
-        for p in range(begin, end):
-            a = label[p]
-            if a < first:
-                elsewhere[listed] = p
-                listed += 1
-            else:
-                sums[a, 0] += red[p]
-                sums[a, 1] += green[p]
-                sums[a, 2] += blue[p]
-                size[a] += 1
-    else:
-        for p in range(begin, end):
-            if label[p] < first:
-                elsewhere[listed] = p
-                listed += 1
-            else:
-                add_pixel(p, label[p], steps, sums, size)
-    if len(box) > 0:
-        for p in range(begin, end):
-            if label[p] >= first:
-                grow_by_pixel(box[label[p]], p, width)
-    return listed
-
-
-@kernel
-def pool_listed_pixels(
-    listed: np.ndarray,
-    label: np.ndarray,
-    steps: np.ndarray,
+    offset: int,
     width: int,
     sums: np.ndarray,
     size: np.ndarray,
     box: np.ndarray,
 ) -> None:
-    """The same for the pixels that were left over."""
-    for k in range(len(listed)):
-        p = np.int64(listed[k])
-        add_pixel(p, label[p], steps, sums, size)
-        if len(box) > 0:
-            grow_by_pixel(box[label[p]], p, width)
+    """Give the pixels of a chunk the final numbers of their trees, and pool them.
 
-
-@part
-def add_pixel(p: int, a: int, steps: np.ndarray, sums: np.ndarray, size: np.ndarray) -> None:
-    """Add a pixel to region a."""
-    for c in range(steps.shape[0]):
-        sums[a, c] += steps[c, p]
-    size[a] += 1
+    Args:
+        begin: First pixel of the chunk.
+        label: [n] uint32, preliminary numbers; the final ones are written.
+        number: [≥ trees] uint32, the final number of each.
+        steps: [C, ≥ offset + n] int32.
+        offset: Place of the first pixel's features.
+        width: W.
+        sums: [≥ trees, C] int64, added to; so are size and box.
+        size: [≥ trees] int32.
+        box: [≥ trees, 4] int32, or none.
+    """
+    if steps.shape[0] == 3:
+        red, green, blue = steps[0, offset:], steps[1, offset:], steps[2, offset:]
+        for p in range(len(label)):
+            a = number[label[p]]
+            label[p] = a
+            sums[a, 0] += red[p]
+            sums[a, 1] += green[p]
+            sums[a, 2] += blue[p]
+            size[a] += 1
+    else:
+        for p in range(len(label)):
+            a = number[label[p]]
+            label[p] = a
+            for c in range(steps.shape[0]):
+                sums[a, c] += steps[c, offset + p]
+            size[a] += 1
+    if len(box) > 0:
+        for p in range(len(label)):
+            grow_by_pixel(box[label[p]], begin + p, width)
 
 
 @part

@@ -12,6 +12,7 @@ from spitgraph.regions import COLOUR_STEPS, FAR
 COLUMNS = 6
 #: Doubles of this size are whole numbers.
 _WHOLE = 1.5 * 2.0**52
+_0, _1 = np.uint32(0), np.uint32(1)
 _32, _LOW = np.uint64(32), np.uint64(2**32 - 1)
 _NONE = np.uint64(2**64 - 1)
 
@@ -34,7 +35,8 @@ class Part(NamedTuple):
 
 @kernel
 def measure_rows(
-    cluster: np.ndarray,
+    labels: np.ndarray,
+    token: np.ndarray,
     pixels: np.ndarray,
     width: int,
     begin: int,
@@ -45,13 +47,14 @@ def measure_rows(
     """The `Part` of the pixels in [begin, end), which are whole rows.
 
     Args:
-        cluster: [H·W] int64, region of each pixel of the image.
+        labels: [H·W] uint32, region of level 1 of each pixel of the image.
+        token: [n] uint32, region that each of them lies in.
         pixels: [H·W, 3] float32.
         width: W.
         begin: First pixel.
         end: Behind the last.
         num_regions: N.
-        table: [2ᵏ] int64, working memory.
+        table: [2ᵏ] int64, working memory: where a pair may have been written.
     """
     sums = np.zeros((num_regions, COLUMNS), np.int64)
     box = np.empty((num_regions, 4), np.int64)
@@ -60,32 +63,41 @@ def measure_rows(
     values = pixels.reshape(-1)
     steps = np.empty(3 * width, np.int32)
     along = np.zeros((width + 1, 3), np.int64)
-    crossing = np.empty(width + 1, np.uint32)
+    here, below = np.empty(width, np.uint32), np.empty(width, np.uint32)
+    one = np.empty(2 * width, np.uint32)
+    other = np.empty(2 * width, np.uint32)
+    breaks = np.empty(width + 1, np.uint32)
     pair = np.empty(1024, np.uint64)
     length = np.empty(1024, np.int64)
+    mask = np.uint32(len(table) - 1)
     table[:] = 0
     pair[0] = _NONE
     written = 0
+    row_labels = labels[begin : begin + width]
+    for x in range(width):
+        below[x] = token[row_labels[x]]
     for row in range(begin, end, width):
         y = row // width
+        here, below = below, here
+        value = values[3 * row : 3 * (row + width)]
         for k in range(3 * width):  # to the nearest whole step, ties to even
-            steps[k] = np.int32((np.float64(values[3 * row + k]) * COLOUR_STEPS + _WHOLE) - _WHOLE)
+            steps[k] = np.int32((np.float64(value[k]) * COLOUR_STEPS + _WHOLE) - _WHOLE)
         red = green = blue = 0
         for x in range(width):  # added up along the row: a run's sum is a difference
             red += steps[3 * x]
             green += steps[3 * x + 1]
             blue += steps[3 * x + 2]
             along[x + 1, 0], along[x + 1, 1], along[x + 1, 2] = red, green, blue
-        if written + 2 * width > len(pair):
-            pair = np.concatenate((pair, np.empty(len(pair) + 2 * width, np.uint64)))
-            length = np.concatenate((length, np.empty(len(length) + 2 * width, np.int64)))
-        here = cluster[row : row + width]
-        found = crossings(here[:-1], here[1:], crossing)
-        written = count_sides(here[:-1], here[1:], crossing, found, written, pair, length, table)
-        crossing[found] = width - 1
+        found = _0
+        for x in range(width - 1):
+            breaks[found] = x
+            found += _1 if here[x] != here[x + 1] else _0
+        breaks[found] = width - 1
+        for i in range(found):
+            one[i], other[i] = here[breaks[i]], here[breaks[i] + _1]
         first = 0
-        for k in range(found + 1):  # run by run of pixels of the same region
-            last = np.int64(crossing[k]) + 1
+        for i in range(found + _1):  # run by run of pixels of the same region
+            last = np.int64(breaks[i]) + 1
             r = here[first]
             sums[r, 0] += (first + last - 1) * (last - first) // 2
             sums[r, 1] += y * (last - first)
@@ -98,53 +110,29 @@ def measure_rows(
             box[r, 2] = max(box[r, 2], last)
             box[r, 3] = y + 1
             first = last
-        if row + width < len(cluster):
-            below = cluster[row + width : row + 2 * width]
-            found = crossings(here, below, crossing)
-            written = count_sides(here, below, crossing, found, written, pair, length, table)
+        if row + width < len(labels):
+            row_labels = labels[row + width : row + 2 * width]
+            for x in range(width):
+                below[x] = token[row_labels[x]]
+            for x in range(width):
+                one[found], other[found] = here[x], below[x]
+                found += _1 if here[x] != below[x] else _0
+        if written + 2 * width > len(pair):
+            pair = np.concatenate((pair, np.empty(len(pair) + 2 * width, np.uint64)))
+            length = np.concatenate((length, np.empty(len(length) + 2 * width, np.int64)))
+        for i in range(found):  # sides between two regions; a pair not found is written behind
+            low, high = min(one[i], other[i]), max(one[i], other[i])
+            wanted = (np.uint64(low) << _32) | np.uint64(high)
+            place = spread(low, high) & mask
+            at = table[place]
+            if at >= written or pair[at] != wanted:
+                at = written
+                pair[at] = wanted
+                length[at] = 0
+                table[place] = at
+                written += 1
+            length[at] += 1
     return sums, box, pair[:written].copy(), length[:written].copy()
-
-
-@kernel
-def crossings(one: np.ndarray, other: np.ndarray, crossing: np.ndarray) -> int:
-    """List where two rows differ; how often."""
-    found = 0
-    for i in range(len(one)):
-        crossing[found] = i
-        found += one[i] != other[i]
-    return found
-
-
-@kernel
-def count_sides(
-    one: np.ndarray,
-    other: np.ndarray,
-    crossing: np.ndarray,
-    found: int,
-    written: int,
-    pair: np.ndarray,
-    length: np.ndarray,
-    table: np.ndarray,
-) -> int:
-    """Count the sides between one[i] and other[i], i in the list; how many pairs there are then.
-
-    `table` says where a pair may have been written; where it has not, it is written behind.
-    """
-    mask = np.uint32(len(table) - 1)
-    for k in range(found):
-        i = crossing[k]
-        low, high = np.uint32(min(one[i], other[i])), np.uint32(max(one[i], other[i]))
-        place = spread(low, high) & mask
-        wanted = (np.uint64(low) << _32) | np.uint64(high)
-        at = table[place]
-        if at >= written or pair[at] != wanted:
-            at = written
-            pair[at] = wanted
-            length[at] = 0
-            table[place] = at
-            written += 1
-        length[at] += 1
-    return written
 
 
 @kernel

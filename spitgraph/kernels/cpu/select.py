@@ -10,6 +10,7 @@ Regions come in chunks [begin, end). What leaves a chunk is listed, and put righ
 import numpy as np
 
 from spitgraph.kernels.cpu.threads import kernel, part
+from spitgraph.kernels.cpu.trees import unite
 from spitgraph.kernels.cpu.weights import (
     blended,
     box_fill,
@@ -22,6 +23,7 @@ from spitgraph.kernels.cpu.weights import (
 BLOCK = 1024
 #: Best weight of a region that no edge has reached.
 NOTHING = -1.0
+_NONE = np.uint32(2**32 - 1)
 
 
 @kernel
@@ -152,7 +154,7 @@ def keep_strongest(weight: np.ndarray, to: np.ndarray, at_most: int) -> None:
 def find_roots(begin: int, end: int, to: np.ndarray, crossing: np.ndarray) -> int:
     """Point the regions of a chunk at the roots of their trees, or nearly so, in place.
 
-    One sweep each way shortens all but a few paths to a single step; `number` walks the rest.
+    One sweep each way shortens all but a few paths to a single step; `number_roots` walks the rest.
     Within the chunk, that is: what points out of it is a root here. Such regions are listed with
     what they point at, in two rows of `crossing`; returns how many they are.
     """
@@ -174,21 +176,21 @@ def find_roots(begin: int, end: int, to: np.ndarray, crossing: np.ndarray) -> in
 
 
 @kernel
-def number(begin: int, end: int, root: np.ndarray, rank: np.ndarray, label: np.ndarray) -> int:
+def number_roots(begin: int, end: int, root: np.ndarray, label: np.ndarray) -> int:
     """Number the trees of a chunk from 0, in order of their first members; how many they are."""
     for v in range(begin, end):
-        rank[v] = end
-    found = 0
+        label[v] = _NONE
+    found = np.uint32(0)
     for v in range(begin, end):
         r = root[v]
         while root[r] != r:
             r = root[r]
-        new = rank[r] == end
-        number = found if new else rank[r]
-        rank[r] = number
+        is_new = label[r] == _NONE
+        number = found if is_new else label[r]
+        label[r] = number
         label[v] = number
-        found += new
-    return found
+        found += np.uint32(is_new)
+    return np.int64(found)
 
 
 @kernel
@@ -199,50 +201,24 @@ def merge_across(
     base: np.ndarray,
     label: np.ndarray,
     number: np.ndarray,
-) -> int:
-    """Numbers of the clusters over all chunks, once those that touch across chunks are one.
+) -> None:
+    """Unite trees that touch across chunks.
 
     Args:
         crossing: [2, n] uint32, pointers out of chunk c, from `bound[c]` on.
         crossed: [P] int64, how many there are.
         bound: [P + 1] int64, first region of each chunk.
-        base: [P + 1] int64, trees before each chunk; then clusters that begin before it.
+        base: [P + 1] int64, trees before each chunk.
         label: [n] uint32, tree of each region, counted within its chunk.
-        number: [≥ trees] uint32, cluster of each tree, written.
-
-    Returns:
-        How many clusters there are.
+        number: [trees] uint32, written: see `trees.unite`.
     """
-    chunks = len(crossed)
-    for tree in range(base[chunks]):
+    for tree in range(len(number)):
         number[tree] = tree
-    for c in range(chunks):
+    for c in range(len(crossed)):
         for k in range(bound[c], bound[c] + crossed[c]):
             v, u = crossing[0, k], crossing[1, k]
             d = np.searchsorted(bound, np.int64(u), side="right") - 1
-            a = first_of(number, base[c] + label[v])
-            b = first_of(number, base[d] + label[u])
-            number[max(a, b)] = min(a, b)
-    count = 0
-    for c in range(chunks):
-        begin = base[c]
-        base[c] = count
-        for tree in range(begin, base[c + 1]):
-            if number[tree] == tree:
-                number[tree] = count
-                count += 1
-            else:
-                number[tree] = number[number[tree]]
-    base[chunks] = count
-    return count
-
-
-@part
-def first_of(number: np.ndarray, tree: int) -> int:
-    """The first tree of a cluster of trees."""
-    while number[tree] != tree:
-        tree = number[tree]
-    return tree
+            unite(number, base[c] + label[v], base[d] + label[u])
 
 
 @kernel

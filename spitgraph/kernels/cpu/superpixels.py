@@ -12,23 +12,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int32
+from jaxtyping import Int32, Shaped
 from torch import Tensor
 
-from spitgraph.kernels.cpu.assemble import finish_pixels, follow, interleave, token_of_region
-from spitgraph.kernels.cpu.colour import lab_pixels
+from spitgraph.kernels.cpu.assemble import finish_pixels, interleave, token_of_region
+from spitgraph.kernels.cpu.colour import eight_bits, lab_of_values
 from spitgraph.kernels.cpu.connect import table_size
-from spitgraph.kernels.cpu.hierarchy import Image, Work, assist, contract_image, working_memory
-from spitgraph.kernels.cpu.memory import empty, views_of_one_block
+from spitgraph.kernels.cpu.hierarchy import Image, Work, contract_image, working_memory
+from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.regions import Part, describe_image, measure_rows
 from spitgraph.kernels.cpu.team import HOME, open_phase
-from spitgraph.kernels.cpu.threads import JOB, for_each, jobs
+from spitgraph.kernels.cpu.threads import for_each, jobs
 from spitgraph.kernels.cpu.weights import CODES
 
-#: Images of more pixels are worked on by all threads together.
-LARGE = 2**19
-#: Chunks of an image, at most: more would be lost on what joins them.
-MOST_CHUNKS = 64
+#: Images of more pixels are worked on by all threads together, in chunks of about so many pixels.
+LARGE, CHUNK = 2**19, 2**17
+_NO_LEVELS = np.empty(0, np.uint8)
+_NO_STEPS = np.empty((3, 0), np.int32)
 
 
 @dataclass
@@ -36,21 +36,22 @@ class Task:
     """One image, and what becomes of it.
 
     Attributes:
-        channels: [3, H, W] or, as pictures come from files, [H, W, 3] float32.
+        values: [3, H·W] or, as pictures come from files, [H, W, 3]; uint8 or float32.
         steps: [C, H·W] int32, quantised features; None for those of `"lab"`.
         pixels: [H·W, 3] float32, written.
-        cluster: [H·W] int64, written; tokens numbered within the image until the batch is complete.
+        cluster: [H·W] int64, written.
         labels: [H·W] uint32, written: regions of level 1.
         height: H.
         width: W.
         deep: Parent maps of the levels from 1 on, one after the other.
         counts: Regions of each level, from 0 to the last.
+        token: Token of each region of level 1.
         parts: See `regions.Part`.
         regions: Sizes, boxes, centroids and colours of the tokens.
         edges: Edges and their lengths.
     """
 
-    channels: np.ndarray
+    values: np.ndarray
     steps: np.ndarray | None
     pixels: np.ndarray
     cluster: np.ndarray
@@ -59,6 +60,7 @@ class Task:
     width: int
     deep: np.ndarray = field(init=False)
     counts: np.ndarray = field(init=False)
+    token: np.ndarray = field(init=False)
     parts: list[Part] = field(default_factory=list)
     regions: tuple[np.ndarray, ...] = field(init=False)
     edges: tuple[np.ndarray, np.ndarray] = field(init=False)
@@ -68,20 +70,55 @@ class Task:
         """N."""
         return int(self.counts[-1])
 
+    @property
+    def is_planar(self) -> bool:
+        """Whether all reds come first."""
+        return self.values.ndim == 2
+
+    def levels(self) -> np.ndarray:
+        """The values of an 8-bit picture, [3·H·W]; empty for any other."""
+        values = self.values.reshape(-1)
+        if values.dtype == np.uint8:
+            return values
+        levels = np.empty(len(values), np.uint8)
+        return levels if eight_bits(values, levels) else _NO_LEVELS
+
     def flatten(self, begin: int, end: int) -> None:
         """Write the pixels in [begin, end)."""
-        if self.channels.shape[0] == 3 and self.channels.ndim == 2:
-            interleave(self.channels, self.pixels, begin, end)
+        pixels = self.pixels[begin:end]
+        if self.values.dtype == np.uint8:
+            values = self.values.T if self.is_planar else self.values.reshape(-1, 3)
+            np.divide(values[begin:end], np.float32(255), out=pixels, dtype=np.float32)
+        elif self.is_planar:
+            interleave(self.values, self.pixels, begin, end)
         else:
-            self.pixels[begin:end] = self.channels.reshape(-1, 3)[begin:end]
+            pixels[:] = self.values.reshape(-1, 3)[begin:end]
+
+    def contracted(self, deep: np.ndarray, counts: np.ndarray) -> None:
+        """Keep what the kernels return."""
+        self.deep, self.counts = deep, counts
+        if len(counts) == 1:  # nothing to contract: pixels are tokens
+            self.labels[:] = np.arange(len(self.labels))
+            self.flatten(0, len(self.labels))
+        self.token = token_of_region(deep, counts)
 
     def measure(self, begin: int, end: int) -> None:
         """Measure the tokens as far as they lie in the rows of the pixels in [begin, end)."""
         table = np.empty(table_size(self.width), np.int64)
-        part = measure_rows(
-            self.cluster, self.pixels, self.width, begin, end, self.num_tokens, table
+        self.parts.append(
+            Part(
+                *measure_rows(
+                    self.labels,
+                    self.token,
+                    self.pixels,
+                    self.width,
+                    begin,
+                    end,
+                    self.num_tokens,
+                    table,
+                )
+            )
         )
-        self.parts.append(Part(*part))
 
     def describe(self) -> None:
         """Put together what was measured."""
@@ -106,19 +143,39 @@ class Wanted:
     num_regions: int
     code: int
     compactness: float
+    channels: int  # of the features
+    lab: bool  # whether these are of Lab
 
-    def image(self, task: Task, steps: np.ndarray) -> Image:
-        """What the kernels take."""
-        return Image(steps, task.height, task.width, self.code, self.compactness)
+    def image(self, task: Task) -> Image:
+        """What the kernels take: values of an 8-bit picture, or else features."""
+        area = len(task.labels)
+        levels = _NO_LEVELS if task.steps is not None else task.levels()
+        steps = _NO_STEPS if task.steps is None else task.steps
+        if not len(levels):
+            for_each(lambda job: task.flatten(*job), jobs(area))
+            if task.steps is None:
+                steps = np.empty((3, area), np.int32)
+                for_each(partial(_call, lab_of_values, task.pixels, steps), jobs(area))
+        strides = (1, area) if task.is_planar else (3, 1)
+        size = task.height, task.width
+        return Image(levels, *strides, task.pixels, steps, *size, self.code, self.compactness)
 
-    def memory(self, pixels: int, width: int, channels: int, chunks: int, threads: int) -> Work:
-        """Working memory for images of up to so many pixels."""
+    def memory(self, pixels: int, width: int, **division: int) -> Work:
+        """Working memory; see `working_memory`."""
         boxes = self.compactness != 0
-        return working_memory(pixels, width, self.num_regions, channels, boxes, chunks, threads)
+        return working_memory(
+            pixels,
+            width,
+            self.num_regions,
+            self.channels,
+            boxes=boxes,
+            lab=self.lab,
+            **division,
+        )
 
 
 def superpixels(
-    images: Sequence[Float[Tensor, "3 _H _W"]],
+    images: Sequence[Shaped[Tensor, "3 _H _W"]],
     steps: Int32[Tensor, "C P"] | None,
     levels: int,
     num_regions: int,
@@ -126,40 +183,43 @@ def superpixels(
     compactness: float,
 ) -> tuple[Tensor, ...]:
     """Token graphs of a batch; see `spitgraph.kernels.operators.superpixels`."""
-    wanted = Wanted(levels, num_regions, CODES[similarity], compactness)
-    tasks, pixels, cluster = prepared(images, steps)
     channels = 3 if steps is None else len(steps)
+    wanted = Wanted(
+        levels, num_regions, CODES[similarity], compactness, channels, lab=steps is None
+    )
+    tasks, pixels, cluster = prepared(images, steps)
     small = [task for task in tasks if len(task.labels) <= LARGE]
     waiting = iter(small)  # `next` of a list's iterator is atomic
     threads = min(torch.get_num_threads(), len(small))
-    for_each(lambda _: work_alone(waiting, small, wanted, channels), range(threads))
+    for_each(lambda _: work_alone(waiting, small, wanted), range(threads))
     for task in tasks:
         if len(task.labels) > LARGE:
-            work_together(task, wanted, channels)
-    return (pixels, cluster, *assembled(tasks, cluster.numpy()))
+            work_together(task, wanted)
+    return (pixels, cluster, *assembled(tasks))
 
 
 def prepared(
-    images: Sequence[Float[Tensor, "3 _H _W"]], steps: Int32[Tensor, "C P"] | None
+    images: Sequence[Shaped[Tensor, "3 _H _W"]], steps: Int32[Tensor, "C P"] | None
 ) -> tuple[list[Task], Tensor, Tensor]:
     """The tasks, and the tensors of pixels and clusters that they fill."""
     areas = [image.shape[1] * image.shape[2] for image in images]
     pixels = empty(sum(areas), 3, dtype=np.float32)
     cluster = empty(sum(areas), dtype=np.int64)
-    labels = views_of_one_block([(np.uint32, (area,)) for area in areas])
+    labels = np.empty(sum(areas), np.uint32)
     features = None if steps is None else steps.numpy()
+    rows, nodes = pixels.numpy(), cluster.numpy()
     tasks, start = [], 0
-    for image, area, label in zip(images, areas, labels, strict=True):
+    for image, area in zip(images, areas, strict=True):
         here = slice(start, start + area)
         start += area
-        rows = image.permute(1, 2, 0)
-        whole = rows if rows.is_contiguous() else image.contiguous().view(3, -1)
+        last = image.permute(1, 2, 0)
+        whole = last if last.is_contiguous() else image.contiguous().view(3, -1)
         task = Task(
-            channels=whole.numpy(),
+            values=whole.numpy(),
             steps=None if features is None else np.ascontiguousarray(features[:, here]),
-            pixels=pixels[here].numpy(),
-            cluster=cluster[here].numpy(),
-            labels=label,
+            pixels=rows[here],
+            cluster=nodes[here],
+            labels=labels[here],
             height=image.shape[1],
             width=image.shape[2],
         )
@@ -167,60 +227,41 @@ def prepared(
     return tasks, pixels, cluster
 
 
-def work_alone(waiting: Iterator[Task], small: list[Task], wanted: Wanted, channels: int) -> None:
+def work_alone(waiting: Iterator[Task], small: list[Task], wanted: Wanted) -> None:
     """One thread: whole images, as long as there are any."""
     most = max(len(task.labels) for task in small)
-    work = wanted.memory(most, max(task.width for task in small), channels, 1, 1)
-    scratch = np.empty(3 * most, np.int32)
+    work = wanted.memory(most, max(task.width for task in small))
     for task in waiting:
-        area = len(task.labels)
-        steps = task.steps
-        task.flatten(0, area)
-        if steps is None:
-            steps = scratch[: 3 * area].reshape(3, area)
-            lab_pixels(task.pixels, steps, 0, area)
-        image = wanted.image(task, steps)
-        task.deep, task.counts = contract_image(
-            image, work, task.labels, wanted.levels, wanted.num_regions
+        image = wanted.image(task)
+        task.contracted(
+            *contract_image(0, image, work, task.labels, wanted.levels, wanted.num_regions)
         )
-        if len(task.counts) == 1:  # nothing to contract: pixels are tokens
-            task.labels[:] = np.arange(area)
-        follow(task.labels, token_of_region(task.deep, task.counts), task.cluster, 0, area)
-        task.measure(0, area)
+        task.measure(0, len(task.labels))
         task.describe()
 
 
-def work_together(task: Task, wanted: Wanted, channels: int) -> None:
+def work_together(task: Task, wanted: Wanted) -> None:
     """All threads: one image, step by step."""
     area, threads = len(task.labels), torch.get_num_threads()
-    pieces = jobs(area)
-    for_each(lambda job: task.flatten(*job), pieces)
-    steps = task.steps
-    if steps is None:
-        steps = np.empty((3, area), np.int32)
-        for_each(partial(_call, lab_pixels, task.pixels, steps), pieces)
-    image = wanted.image(task, steps)
-    chunks = max(1, min(task.height, area // JOB, MOST_CHUNKS))
-    work = wanted.memory(area, task.width, channels, chunks, threads)
+    rows = min(max(CHUNK // task.width, 1), task.height)
+    chunks = -(-task.height // rows)
+    image = wanted.image(task)
+    work = wanted.memory(area, task.width, chunks=chunks, rows=rows, threads=threads)
 
     def contribute(worker: int) -> None:
-        if worker > 0:
-            return assist(image, work, task.labels, worker)
+        arguments = image, work, task.labels, wanted.levels, wanted.num_regions
         try:
-            task.deep, task.counts = contract_image(
-                image, work, task.labels, wanted.levels, wanted.num_regions
-            )
-        finally:  # whatever happens, nobody waits for more
-            open_phase(work.board, HOME)
+            results = contract_image(worker, *arguments)
+        finally:
+            if worker == 0:  # whatever happens, nobody waits for more
+                open_phase(work.board, HOME)
+        if worker == 0:
+            task.contracted(*results)
 
     for_each(contribute, range(threads))
-    if len(task.counts) == 1:
-        task.labels[:] = np.arange(area)
-    token = token_of_region(task.deep, task.counts)
-    for_each(partial(_call, follow, task.labels, token, task.cluster), pieces)
     # every part holds sums for all tokens, so there are no more than threads
-    rows = -(-task.height // threads) * task.width
-    for_each(lambda begin: task.measure(begin, min(begin + rows, area)), range(0, area, rows))
+    band = -(-task.height // threads) * task.width
+    for_each(lambda begin: task.measure(begin, min(begin + band, area)), range(0, area, band))
     task.describe()
 
 
@@ -229,7 +270,7 @@ def _call(function: Callable[..., None], *arguments: Any) -> None:
     function(*others, *job)
 
 
-def assembled(tasks: list[Task], cluster: np.ndarray) -> tuple[Tensor, ...]:
+def assembled(tasks: list[Task]) -> tuple[Tensor, ...]:
     """Hierarchies and regions of all images, one image after the other, numbered over the batch."""
     counts = [task.num_tokens for task in tasks]
     firsts = list(accumulate(counts, initial=0))
@@ -240,13 +281,13 @@ def assembled(tasks: list[Task], cluster: np.ndarray) -> tuple[Tensor, ...]:
     start = 0
     for task, first, length in zip(tasks, firsts[:-1], mapped, strict=True):
         area = len(task.labels)
-        parent = nodes[start : start + area]
-        if length:
-            nodes[start + area : start + length] = task.deep
-        else:
-            parent = np.empty(area, np.int64)  # there is no level to write
+        here = nodes[start : start + length]
         start += length
-        finishing += [(task.labels, parent, task.cluster, first, *job) for job in jobs(area)]
+        here[area:] = task.deep
+        parent = here[:area]
+        finishing += [
+            (task.labels, task.token, first, *job, parent, task.cluster) for job in jobs(area)
+        ]
         task.edges[0][:] += first
     for_each(lambda job: finish_pixels(*job), finishing)
 

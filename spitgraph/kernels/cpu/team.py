@@ -4,7 +4,7 @@ One thread leads: it opens a phase of so many chunks of work, takes chunks itsel
 all are done. Others, as soon as they come along, take chunks too. None is ever waited for that has
 not begun, so the work gets done with any number of threads.
 
-`board` [2] int64 is what they share: the ticket of the next chunk (phase · 2³² + chunk), and how
+`board` [≥ 2] int64 is what they share: the ticket of the next chunk (phase · 2³² + chunk), and how
 many chunks of the phase are done.
 """
 

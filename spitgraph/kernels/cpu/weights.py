@@ -133,6 +133,15 @@ def self_loop(size: int, mean: float, deviation: float) -> float:
     return (min(0.75, max(-0.75, z)) + 1.0) / 2.0
 
 
+@part
+def pixel_scale(code: int) -> float:
+    """What ‖a − b‖² of two pixels is multiplied with, in squared steps: w = 1 / (1 + scale·‖…‖²).
+
+    Steps are powers of two, so that to scale them once, at the end, rounds to the same bits.
+    """
+    return UNIT * UNIT * (DISTANCE_SCALE if code == DISTANCE else WARD_SCALE * 0.5)
+
+
 @kernel
 def row_weights(
     code: int,
@@ -146,19 +155,16 @@ def row_weights(
     if code == COSINE:
         row_cosine(steps, first, second, out)
     else:
+        scale = pixel_scale(code)
         for i in range(len(out)):
             out[i] = 0.0
         for c in range(steps.shape[0]):
             a, b = steps[c, first : first + len(out)], steps[c, second : second + len(out)]
             for i in range(len(out)):
-                d = np.float64(a[i]) * UNIT - np.float64(b[i]) * UNIT
+                d = np.float64(a[i]) - np.float64(b[i])
                 out[i] += d * d
-        if code == DISTANCE:
-            for i in range(len(out)):
-                out[i] = 1.0 / (1.0 + DISTANCE_SCALE * out[i])
-        else:
-            for i in range(len(out)):
-                out[i] = 1.0 / (1.0 + WARD_SCALE * (0.5 * out[i]))
+        for i in range(len(out)):
+            out[i] = 1.0 / (1.0 + scale * out[i])
     if compactness != 0:
         for i in range(len(out)):
             out[i] = blended(out[i], PIXEL_PAIR_FILL, compactness)

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int32
+from jaxtyping import Int32, Shaped
 from torch import Tensor
 
+from spitgraph.images import unit_rgb
 from spitgraph.kernels.cuda.colour import lab_steps
 from spitgraph.kernels.cuda.contraction import contract
 from spitgraph.kernels.cuda.regions import describe
 
 
 def superpixels(
-    images: Sequence[Float[Tensor, "3 _H _W"]],
+    images: Sequence[Shaped[Tensor, "3 _H _W"]],
     steps: Int32[Tensor, "C P"] | None,
     levels: int,
     num_regions: int,
@@ -21,7 +22,7 @@ def superpixels(
 ) -> tuple[Tensor, ...]:
     """Token graphs of a batch; see `spitgraph.kernels.operators.superpixels`."""
     heights, widths = [image.shape[1] for image in images], [image.shape[2] for image in images]
-    channels = torch.cat([image.flatten(1) for image in images], dim=1)
+    channels = torch.cat([unit_rgb(image).flatten(1) for image in images], dim=1)
     pixels = channels.t().contiguous()
     if steps is None:
         steps = lab_steps(channels[:, None])
