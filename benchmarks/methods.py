@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
+from math import inf
 from statistics import median
 from typing import Any, NamedTuple, Protocol
 
@@ -180,14 +181,26 @@ class Timing(NamedTuple):
     tokens: float  # an image
 
 
-def timings(methods: Mapping[str, Method], images: Images, rounds: int) -> dict[str, Timing]:
-    """All methods in turns, every round in another order."""
+def timings(
+    methods: Mapping[str, Method], images: Images, rounds: int, seconds: float = inf
+) -> dict[str, Timing]:
+    """All methods in turns, every round in another order.
+
+    A method rests once its calls took so many `seconds`: after three, or one that long alone.
+    """
+
+    def rests(name: str) -> bool:
+        return sum(wall[name]) >= seconds and (len(wall[name]) >= 3 or max(wall[name]) >= seconds)
+
+    gc.collect()
+    gc.freeze()  # what is left: the collections below take no time
     given = {name: method.prepared(images) for name, method in methods.items()}
     wall: dict[str, list[float]] = {name: [] for name in methods}
     busy: dict[str, list[float]] = {name: [] for name in methods}
     tokens = {}
     for turn in range(rounds):
-        for name in random.Random(turn).sample(list(methods), len(methods)):
+        going = [name for name in methods if not rests(name)]
+        for name in random.Random(turn).sample(going, len(going)):
             gc.collect()
             time.sleep(PAUSE)
             cpu, start = time.process_time(), time.perf_counter()
@@ -197,6 +210,7 @@ def timings(methods: Mapping[str, Method], images: Images, rounds: int) -> dict[
             if turn == 0:
                 tokens[name] = methods[name].num_tokens(result)
             del result  # outside the timing
+    gc.unfreeze()
     return {n: Timing(median(wall[n]), min(wall[n]), median(busy[n]), tokens[n]) for n in methods}
 
 

@@ -1,9 +1,11 @@
 """Speed and memory of τ and φ, beside superpixels of others and the transformer that reads them.
 
     python benchmarks/speed.py [FOLDER] [--threads 2] [--rounds 9] [--sweeps] [--out out]
+    python benchmarks/speed.py --plot-only [--out out]
 
 FOLDER holds photographs. All methods go in turns, in one process; memory is measured in a fresh
-process each. Writes speed.md (what is printed), speed.csv (all rows) and, with --sweeps, speed.png.
+process each. Writes speed.md (what is printed) and speed.csv (all rows), both as they come, and
+with --sweeps speed.png, also when interrupted; --plot-only draws it from speed.csv.
 """
 
 import argparse
@@ -11,25 +13,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isnan, nan
 from pathlib import Path
 from statistics import median
 
 import torch
 from machine import copy_bandwidth, description, peak_bytes
 from methods import Method, Ours, Peer, VisionTransformer, fast_slic, peers, timings
-from sweeps import Row, pictures, plot, sweep
-
-try:
-    import pandas as pd
-except ImportError as error:
-    raise SystemExit(f'{error.name} is missing: pip install "spitgraph[bench]"') from None
+from sweeps import BATCH_SIDE, LONGEST, TOKENS_SIDE, Row, frame, pd, pictures, plot, sweep
 
 BATCH, SIDE = 8, 224
 MEMORY_SIDE, LARGE_SIDE = 1024, 2048  # the large image does not fit into a processor's cache
 VIT, VIT_CUDA = "ViT-B/16 forward, float32", "ViT-B/16 forward, bfloat16, CUDA"
 FAST_SLIC = ("fast-slic", "fast-slic, side by side")
+FUSED = ("ours, fused", "ours, fused, CUDA")
 READ_THUS = f"""\
 Every method gets the same {BATCH} decoded photographs of {SIDE}×{SIDE} as it likes them best: ours
 a uint8 tensor [B, 3, H, W] (for CUDA, on the GPU), the others arrays [H, W, 3]. Ours returns whole
@@ -49,6 +48,11 @@ MOVED = {
     "quantised features": 3 * torch.int32.itemsize,
     "labels": torch.int32.itemsize,
     "cluster and first parents out": 2 * torch.int64.itemsize,
+}
+SWEPT = {
+    "side": "ms, one image of side",
+    "batch": f"ms an image, batch of {BATCH_SIDE}²",
+    "tokens": f"ms, one image of {TOKENS_SIDE}², tokens",
 }
 STARTS = {
     "import torch": "import torch",
@@ -97,18 +101,18 @@ def transformers() -> dict[str, VisionTransformer]:
     return on_cpu | {VIT_CUDA: VisionTransformer("cuda", torch.bfloat16)}
 
 
-def main_rows(folder: Path, methods: Mapping[str, Method], rounds: int, threads: int) -> list[Row]:
+def main_rows(
+    folder: Path, methods: Mapping[str, Method], rounds: int, threads: int
+) -> Iterator[Row]:
     """Time of the batch in turns, then the memory of one image for all that cut images up."""
     images, small = pictures(folder, BATCH, SIDE), pictures(folder, 1, 64)
     large = pictures(folder, 1, MEMORY_SIDE)
     for method in methods.values():  # pays for imports, compilation and threads
         method(method.prepared(images))
-    rows = []
     for name, timing in timings(methods, images, rounds).items():
         has_memory = name not in (VIT, VIT_CUDA) and "side by side" not in name
         peak = peak_bytes(methods[name], large, small, threads) if has_memory else None
-        rows.append(Row("main", name, BATCH, SIDE, *timing, peak))
-    return rows
+        yield Row("main", BATCH, name, BATCH, SIDE, *timing, peak)
 
 
 def main_table(by_name: Mapping[str, Row]) -> str:
@@ -155,12 +159,11 @@ def transformer_shares(by_name: Mapping[str, Row]) -> str:
 def starts(repeats: int = 3) -> str:
     """Seconds until a fresh process is ready; what is compiled was compiled before."""
     seconds: dict[str, list[float]] = {name: [] for name in STARTS}
-    for turn in range(repeats + 1):
+    for _ in range(repeats):
         for name, code in STARTS.items():
             begin = time.perf_counter()
             subprocess.run([sys.executable, "-c", code], check=True)
-            if turn:  # the first fills the caches
-                seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(time.perf_counter() - begin)
     middle = [median(values) for values in seconds.values()]
     cells = [
         {"a fresh process": name, "s": f"{now:.2f}", "more": f"{now - before:+.2f}"}
@@ -195,6 +198,48 @@ def memory_bound(folder: Path) -> str:
     )
 
 
+def swept(rows: pd.DataFrame, table: str) -> str:
+    """Milliseconds an image: a line for each step of a sweep, a column for each method."""
+    of_table = rows[rows["table"] == table]
+    shown = of_table.assign(ms=of_table["ms_per_image"].map("{:.2f}".format))
+    wide = shown.pivot(index="step", columns="method", values="ms")[shown["method"].unique()]
+    cells = wide.fillna("").reset_index(names=SWEPT[table])
+    return markdown(cells.astype(str).to_dict("records"))
+
+
+def pixel_costs(rows: pd.DataFrame, name: str) -> str:
+    """What a pixel costs in one image of each side, beside a pixel of a batch at 224×224."""
+    rows = rows[rows["method"] == name]
+    batches = rows[(rows["images"] == BATCH) & (rows["side"] == SIDE)]  # of one table or two
+    together = batches.tail(1).assign(peak_bytes=nan)  # its memory was not measured
+    shown = pd.concat([together, rows[rows["table"] == "side"]])
+    shown.index = [f"{row.images} × {row.side}²" for row in shown.itertuples()]
+    costs = 1e9 * shown["seconds"] / shown["pixels"]
+    ratios = {f"÷ {n} × {SIDE}²": costs / costs.get(f"{n} × {SIDE}²", nan) for n in (1, BATCH)}
+    bytes_a_pixel = shown["peak_bytes"] / shown["pixels"]
+    cells = [
+        {name: what, "ns a pixel": f"{costs[what]:.1f}"}
+        | {title: _figure(ratio[what], 2) for title, ratio in ratios.items()}
+        | {"peak bytes a pixel": _figure(bytes_a_pixel[what], 0)}
+        for what in shown.index
+    ]
+    return markdown(cells)
+
+
+def sweep_tables(rows: pd.DataFrame) -> list[str]:
+    """All sweeps, and what a pixel costs the fused kernels."""
+    return [
+        f"Where a figure is missing, a call of a peer would take more than {LONGEST:.0f} s, a call "
+        "of anyone too much\nmemory, or the method takes no number of tokens.",
+        *(swept(rows, table) for table in SWEPT if table in set(rows["table"])),
+        *(pixel_costs(rows, name) for name in FUSED if name in set(rows["method"])),
+    ]
+
+
+def _figure(value: float, digits: int) -> str:
+    return "" if isnan(value) else f"{value:.{digits}f}"
+
+
 def markdown(rows: Iterable[Mapping[str, str]]) -> str:
     """A table, aligned in plain text too."""
     rows = list(rows)
@@ -205,19 +250,30 @@ def markdown(rows: Iterable[Mapping[str, str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
-def write(folder: Path, report: Iterable[str], rows: Iterable[Row]) -> None:
-    table = pd.DataFrame([asdict(row) | {"ms_per_image": row.ms} for row in rows])
-    files = {
-        "speed.md": ("\n\n".join(report) + "\n").encode(),
-        "speed.csv": table.to_csv(index=False).encode(),
-    }
-    if set(table["table"]) != {"main"}:
-        files["speed.png"] = plot(rows)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():  # beside, then renamed: nobody reads half a file
-        beside = folder / f"{name}.part"
-        beside.write_bytes(content)
-        beside.replace(folder / name)
+def write(file: Path, content: bytes) -> None:
+    """Beside, then renamed: nobody reads half a file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f"{file.name}.part")
+    beside.write_bytes(content)
+    beside.replace(file)
+
+
+@dataclass
+class Results:
+    """What was told and measured so far, also in files."""
+
+    folder: Path
+    report: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+    def tell(self, part: str) -> None:
+        self.report.append(part)
+        print(part + "\n", flush=True)
+        write(self.folder / "speed.md", ("\n\n".join(self.report) + "\n").encode())
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        write(self.folder / "speed.csv", frame(self.rows).to_csv(index=False).encode())
 
 
 def arguments() -> argparse.Namespace:
@@ -229,8 +285,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="of every method (default: 2)")
     parser.add_argument("--rounds", type=int, default=9, help="of the main table (default: 9)")
     parser.add_argument("--sweeps", action="store_true", help="also by side, batch and tokens")
-    seconds = "what the calls of each sweep may take (default: 120)"
-    parser.add_argument("--seconds", type=float, default=120, help=seconds)
+    plot_only = "only draw speed.png, and print the sweeps, from speed.csv"
+    parser.add_argument("--plot-only", action="store_true", help=plot_only)
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder (default: out)")
     options = parser.parse_args()
     if not options.folder.is_dir():
@@ -249,13 +305,14 @@ def with_threads(threads: int) -> None:
 
 def main() -> None:
     options = arguments()
+    if options.plot_only:
+        rows = pd.read_csv(options.out / "speed.csv")
+        print("\n\n".join(sweep_tables(rows)))
+        return write(options.out / "speed.png", plot(rows))
     with_threads(options.threads)
-    folder, threads, report = options.folder, options.threads, []
-
-    def tell(part: str) -> None:
-        report.append(part)
-        print(part + "\n", flush=True)
-
+    folder, threads = options.folder, options.threads
+    results = Results(options.out)
+    tell = results.tell
     tell(description(threads))
     images, mine = pictures(folder, BATCH, SIDE), ours()
     tokens = Ours().num_tokens(Ours()(Ours().prepared(images)))
@@ -264,19 +321,22 @@ def main() -> None:
     tell("\n".join(settings + [f"- {n} is missing, left out: {why}" for n, why in missing.items()]))
     tell(READ_THUS)
     methods = mine | others(matched, threads) | transformers()
-    rows = main_rows(folder, methods, options.rounds, threads)
-    by_name = {row.method: row for row in rows}
+    for row in main_rows(folder, methods, options.rounds, threads):
+        results.add(row)
+    by_name = {row.method: row for row in results.rows}
     tell(main_table(by_name))
     tell(transformer_shares(by_name))
     tell(starts())
     tell(memory_bound(folder))
-    write(options.out, report, rows)
     if options.sweeps:
-        for row in sweep(folder, only_tokens(mine) | matched, tokens, threads, options.seconds):
-            what = f"{row.images} × {row.side}², {row.tokens:.0f} tokens"
-            print(f"{row.table}: {row.method}, {what}: {row.ms:.2f} ms an image", flush=True)
-            rows.append(row)
-        write(options.out, report, rows)
+        try:
+            for row in sweep(folder, only_tokens(mine) | matched, tokens, threads):
+                results.add(row)
+        finally:
+            rows = frame(results.rows)
+            for part in sweep_tables(rows):
+                tell(part)
+            write(options.out / "speed.png", plot(rows))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Sweeps of the speed benchmark over image side, batch and number of tokens, and their plot."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle, groupby, islice
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 from machine import available_bytes, peak_bytes
 from methods import BY_COUNT, Method, Ours, Peer, timings
 from PIL import Image, ImageOps
+from tqdm import tqdm
 
 try:
+    import pandas as pd
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
 except ImportError as error:
@@ -20,7 +23,10 @@ except ImportError as error:
 SIDES = (112, 224, 512, 1024, 2048, 4096)
 BATCHES, BATCH_SIDE = (1, 2, 4, 8, 16, 32, 64, 128, 256), 224
 TOKENS, TOKENS_SIDE = (16, 64, 256, 1024, 4096), 512
-ROUNDS = 3
+#: A method is called so often, or until its calls took so many seconds (`timings`).
+ROUNDS, SECONDS = 9, 2.0
+#: Seconds; a peer goes no further where a call would take longer.
+LONGEST = 10.0
 #: Larger images are mosaics of photographs of this side: an enlarged one would be too smooth.
 TILE = 512
 
@@ -30,6 +36,7 @@ class Row:
     """One method on so many images of one side."""
 
     table: str
+    step: int  # of what the table sweeps: the side, the images, or the tokens asked for
     method: str
     images: int
     side: int
@@ -48,11 +55,18 @@ class Row:
         return 1000 * self.seconds / self.images
 
 
+def frame(rows: Iterable[Row]) -> pd.DataFrame:
+    """The rows as a table, with what follows from them."""
+    cells = [asdict(row) | {"pixels": row.pixels, "ms_per_image": row.ms} for row in rows]
+    return pd.DataFrame(cells).astype({"peak_bytes": float})
+
+
 @dataclass(frozen=True)
 class Point:
     """One step of a sweep."""
 
     table: str
+    step: int
     images: int
     side: int
     methods: dict[str, Method]
@@ -86,46 +100,50 @@ def points(methods: Mapping[str, Method], tokens: float) -> Iterator[Point]:
 
     for side in SIDES:
         count = tokens * (side / BATCH_SIDE) ** 2
-        yield Point("side", 1, side, {name: set_to(count, name) for name in methods})
+        yield Point("side", side, 1, side, {name: set_to(count, name) for name in methods})
     for batch in BATCHES:
         together = {n: m.side_by_side() if isinstance(m, Peer) else m for n, m in methods.items()}
-        yield Point("batch", batch, BATCH_SIDE, dict(methods) if batch == 1 else together)
+        yield Point("batch", batch, batch, BATCH_SIDE, dict(methods) if batch == 1 else together)
     for count in TOKENS:
         exact = {n: replace(m, count=count) for n, m in methods.items() if isinstance(m, Ours)}
         others = {name: set_to(count, name) for name in methods if name in BY_COUNT}
-        yield Point("tokens", 1, TOKENS_SIDE, exact | others)
+        yield Point("tokens", count, 1, TOKENS_SIDE, exact | others)
 
 
 def sweep(
-    folder: Path, methods: Mapping[str, Method], tokens: float, threads: int, seconds: float
+    folder: Path, methods: Mapping[str, Method], tokens: float, threads: int
 ) -> Iterator[Row]:
-    """All sweeps, row by row.
-
-    The calls of each may take so many seconds; a method goes no further once its next step would
-    take more than what is left of its share, or too much memory.
-    """
+    """All sweeps, row by row, told on stderr; a method stops before what would take too much."""
     small, last_peak = pictures(folder, 1, 64), dict.fromkeys(methods, 0.0)  # bytes a pixel
-    for table, steps in groupby(points(methods, tokens), key=lambda point: point.table):
-        left = dict.fromkeys(methods, seconds / len(methods))
-        a_pixel = dict.fromkeys(methods, 0.0)  # seconds
-        calls = ROUNDS + (table == "side")
-        for point in steps:
+    steps = tqdm(list(points(methods, tokens)), unit="step")
+
+    def say(line: str) -> None:
+        tqdm.write(line, file=sys.stderr)
+
+    for table, of_table in groupby(steps, key=lambda point: point.table):
+        a_pixel, stopped = dict.fromkeys(methods, 0.0), set()  # seconds; names
+        for point in of_table:
             pixels = point.images * point.side**2
-            affordable = {
-                name: method
-                for name, method in point.methods.items()
-                if calls * pixels * a_pixel[name] <= left[name]
-                and pixels * last_peak[name] <= 0.8 * available_bytes(method.device)
-            }
+            what = f"{point.images} × {point.side}²"
+            for name in [name for name in point.methods if name not in stopped]:
+                method, seconds = point.methods[name], pixels * a_pixel[name]
+                needed = pixels * last_peak[name]
+                too_long = isinstance(method, Peer) and seconds > LONGEST
+                if too_long or needed > 0.8 * available_bytes(method.device):
+                    stopped.add(name)
+                    cost = f"about {seconds:.0f} s and {needed / 2**30:.1f} GiB"
+                    say(f"{table}: {name} stops before {what}, which would take {cost}")
+            going = {n: method for n, method in point.methods.items() if n not in stopped}
             images = pictures(folder, point.images, point.side)
-            for name, timing in timings(affordable, images, ROUNDS).items():
+            for name, timing in timings(going, images, ROUNDS, SECONDS).items():
                 peak = None
                 if table == "side":
-                    peak = peak_bytes(affordable[name], images, small, threads)
+                    peak = peak_bytes(going[name], images, small, threads)
                     last_peak[name] = (peak or 0) / pixels
-                left[name] -= calls * timing.seconds
                 a_pixel[name] = timing.seconds / pixels
-                yield Row(table, name, point.images, point.side, *timing, peak)
+                row = Row(table, point.step, name, point.images, point.side, *timing, peak)
+                say(f"{table}: {name}, {what}, {row.tokens:.0f} tokens: {row.ms:.2f} ms an image")
+                yield row
 
 
 STYLES = {
@@ -138,22 +156,19 @@ STYLES = {
 }
 
 
-def plot(rows: Sequence[Row]) -> bytes:
+def plot(rows: pd.DataFrame) -> bytes:
     """PNG: time and memory against pixels, time against batch and against tokens, log–log."""
     figure = Figure(figsize=(11, 8.2), layout="constrained")
     (time, memory), (batch, tokens) = figure.subplots(2, 2)
-    by_table = {
-        name: [row for row in rows if row.table == name] for name in ("side", "batch", "tokens")
-    }
-    by_side = by_table["side"]
-    _lines(time, by_side, lambda row: row.pixels, lambda row: row.ms)
-    measured = [row for row in by_side if row.peak_bytes]
-    _lines(memory, measured, lambda row: row.pixels, lambda row: row.peak_bytes / 2**20)
-    _lines(batch, by_table["batch"], lambda row: row.images, lambda row: row.ms)
-    _lines(tokens, by_table["tokens"], lambda row: row.tokens, lambda row: row.ms)
+    by_side, by_batch, by_tokens = (rows[rows["table"] == n] for n in ("side", "batch", "tokens"))
+    _lines(time, by_side, "pixels", "ms_per_image")
+    measured = by_side[by_side["peak_bytes"] > 0].assign(MiB=by_side["peak_bytes"] / 2**20)
+    _lines(memory, measured, "pixels", "MiB")
+    _lines(batch, by_batch, "images", "ms_per_image")
+    _lines(tokens, by_tokens, "tokens", "ms_per_image")
     time.set(title="Time of one image", ylabel="milliseconds")
     memory.set(title="Peak memory of one image, beyond the input", ylabel="MiB")
-    used = sorted({row.side for row in by_side})
+    used = sorted(by_side["side"].unique())
     for axes in (time, memory):
         axes.set_xlabel("pixels")
         axes.set_xticks([side**2 for side in used], [f"{side}²" for side in used])
@@ -171,11 +186,10 @@ def plot(rows: Sequence[Row]) -> bytes:
     return png.getvalue()
 
 
-def _lines(axes, rows: Sequence[Row], x: Callable[[Row], float], y: Callable[[Row], float]) -> None:
-    for name in dict.fromkeys(row.method for row in rows):
-        of_method = [row for row in rows if row.method == name]
+def _lines(axes, rows: pd.DataFrame, x: str, y: str) -> None:
+    for name, of_method in rows.groupby("method", sort=False):
         style = {"linewidth": 1.6, "markersize": 5} | STYLES.get(name, {})
-        axes.plot([x(row) for row in of_method], [y(row) for row in of_method], label=name, **style)
+        axes.plot(of_method[x], of_method[y], label=name, **style)
     axes.set(xscale="log", yscale="log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
