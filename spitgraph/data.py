@@ -2,8 +2,10 @@
 
 import copy
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, islice
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -306,25 +308,23 @@ def tokens_of_batch(
     if not is_batch:
         return TokenData(**attributes)
     images = len(sizes)
-    depths = level_sizes.split(num_levels)
+    levels = iter(level_sizes.tolist())
     of_nodes, of_edges, of_pixels, of_levels, of_maps, of_images = (
-        torch.tensor([0, *lengths]).cumsum(0)
+        torch.tensor(list(accumulate(lengths, initial=0)))
         for lengths in (
             num_nodes,
             num_edges,
             [height * width for height, width in sizes],
             num_levels,
-            [int(depth.sum()) for depth in depths],
+            [sum(islice(levels, depth)) for depth in num_levels],
             [1] * images,
         )
     )
     batch = empty_batch()
     for key, value in attributes.items():
         batch[key] = value
-    ptr = of_nodes.to(device)
-    image = torch.arange(images, device=device)
-    batch.batch = image.repeat_interleave(ptr.diff(), output_size=len(regions.size))
-    batch.ptr = ptr
+    batch.batch = torch.from_numpy(np.arange(images).repeat(num_nodes)).to(device)
+    batch.ptr = of_nodes.to(device)
     batch._num_graphs = images
     lengths = {"edge_index": of_edges, "edge_attr": of_edges, "hierarchy": of_maps}
     lengths |= {"cluster": of_pixels, "pixels": of_pixels, "level_sizes": of_levels}

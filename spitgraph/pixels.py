@@ -22,7 +22,7 @@ CHROMA_WEIGHT = 1.5
 
 def lab(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
     """CIE Lab (D65) over 100, chroma weighted by 1.5: a space for distances (METHOD 3.2)."""
-    features = cie_lab(image) / 100
+    features = cie_lab(image).div_(100)
     features[1:] *= CHROMA_WEIGHT
     return features
 
@@ -32,7 +32,7 @@ def lab_direction(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "4 H W"]:
 
     The constant keeps mid-grey, the origin of the other three, from having no direction at all.
     """
-    features = cie_lab(image) / 50
+    features = cie_lab(image).div_(50)
     features[0] -= 1
     return torch.cat([features, torch.ones_like(features[:1])])
 
@@ -42,8 +42,11 @@ def cie_lab(image: Float[Tensor, "3 H W"]) -> Float64[Tensor, "3 H W"]:
     import kornia.color
 
     pixels = image.flatten(1)[:, None]  # [3, 1, HW]
-    parts = [kornia.color.rgb_to_lab(part.double()) for part in pixels.split(PIXELS_AT_A_TIME, 2)]
-    return torch.cat(parts, dim=2).view(image.shape)
+    features = pixels.new_empty(pixels.shape, dtype=torch.float64)
+    for start in range(0, pixels.shape[2], PIXELS_AT_A_TIME):
+        part = slice(start, start + PIXELS_AT_A_TIME)
+        features[..., part] = kornia.color.rgb_to_lab(pixels[..., part].double())
+    return features.view(image.shape)
 
 
 def spit(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "4 H W"]:

@@ -78,12 +78,17 @@ def shared_borders(
     seg: Int64[Tensor, "H W"], num_regions: int
 ) -> tuple[Int64[Tensor, "2 E"], Float32[Tensor, "E 1"]]:
     """Regions that touch, in both directions and sorted; and how many pixel sides they share."""
-    pairs = []
-    for one, other in ((seg[:, :-1], seg[:, 1:]), (seg[:-1], seg[1:])):
-        differ = one != other
-        pairs.append(torch.stack([one[differ], other[differ]]))
-    crossing = torch.cat(pairs, dim=1)  # [2, pixel sides between regions]
-    edge_index, length = to_undirected(
-        crossing, torch.ones_like(crossing[0]), num_nodes=num_regions, reduce="sum"
-    )
+    rows = max(1, PIXELS_AT_A_TIME // seg.shape[1])
+    sides = []  # of every pixel side between regions u < v, u·num_regions + v
+    for top in range(0, seg.shape[0], rows):
+        strip = seg[top : top + rows + 1]  # with the row below
+        inner = strip[:rows]
+        for one, other in ((inner[:, :-1], inner[:, 1:]), (strip[:-1], strip[1:])):
+            differ = one != other
+            one, other = one[differ], other[differ]
+            side = torch.minimum(one, other).mul_(num_regions)
+            sides.append(side.add_(torch.maximum(one, other)))
+    pair, length = torch.cat(sides).sort().values.unique_consecutive(return_counts=True)
+    pair = torch.stack([pair.div(num_regions, rounding_mode="floor"), pair % num_regions])
+    edge_index, length = to_undirected(pair, length, num_nodes=num_regions)
     return edge_index, length.float()[:, None]

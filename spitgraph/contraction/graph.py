@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
 
 from spitgraph.grid import pixel_edges, pixel_positions
@@ -11,7 +11,9 @@ from spitgraph.grid import pixel_edges, pixel_positions
 #: Comparison features are quantised once, at level 0, to this many steps per unit (METHOD 2.8).
 STEPS_PER_UNIT = 2**20
 #: Edges handled at a time: what is computed of them stays in a processor's cache.
-EDGES_AT_A_TIME = 2**18
+EDGES_AT_A_TIME = 2**17
+#: Pixels quantised at a time, for the same reason.
+PIXELS_AT_A_TIME = 2**16
 
 
 @dataclass
@@ -25,8 +27,6 @@ class RegionGraph:
         size: [n] int64, pixels.
         box: [4, n] int64 (x_min, y_min, x_max, y_max; max exclusive), or None where not needed.
         edge_index: [2, E] int64, touching regions; each pair once, smaller number first.
-        border: [E] int64, length of the shared border in pixel sides.
-        image: [n] int64, which image a region belongs to.
         counts: Regions of each image.
         level: t; at level 0 regions are pixels.
     """
@@ -35,8 +35,6 @@ class RegionGraph:
     size: Int64[Tensor, " n"]
     box: Int64[Tensor, "4 n"] | None
     edge_index: Int64[Tensor, "2 E"]
-    border: Int64[Tensor, " E"]
-    image: Int64[Tensor, " n"]
     counts: list[int]
     level: int = 0
 
@@ -51,10 +49,26 @@ class RegionGraph:
         counts = torch.tensor(self.counts, device=self.size.device)
         return counts.cumsum(0) - counts
 
+    @property
+    def image(self) -> Int64[Tensor, " n"]:
+        """Which image a region belongs to."""
+        return self.of_regions(torch.arange(len(self.counts), device=self.size.device))
+
+    def of_regions(self, value: Shaped[Tensor, " B"]) -> Shaped[Tensor, " n"]:
+        """A value of each image, for every region; of one image it is expanded, in no memory."""
+        if len(self.counts) == 1:
+            return value.expand(self.num_regions)
+        counts = torch.tensor(self.counts, device=value.device)
+        return value.repeat_interleave(counts, output_size=self.num_regions)
+
 
 def quantise(features: Float64[Tensor, "C HW"]) -> Int64[Tensor, "C HW"]:
     """Features as whole steps: far coarser than float64 rounding, so that devices agree."""
-    return (features * STEPS_PER_UNIT).round_().long()
+    steps = torch.empty_like(features, dtype=torch.int64)
+    for start in range(0, features.shape[1], PIXELS_AT_A_TIME):
+        part = slice(start, start + PIXELS_AT_A_TIME)
+        steps[:, part] = (features[:, part] * STEPS_PER_UNIT).round_()
+    return steps
 
 
 def grid_edges(
@@ -83,7 +97,8 @@ def level_zero(
         edge_index: Undirected edges, each once, in place of the grid's own.
         with_boxes: Whether the boxes that compactness needs are kept.
     """
-    sums = torch.cat([quantise(f) for f in features], dim=1)
+    steps = [quantise(f) for f in features]
+    sums = steps[0] if len(steps) == 1 else torch.cat(steps, dim=1)
     device = sums.device
     counts = [height * width for height, width in sizes]
     if edge_index is None:
@@ -98,9 +113,5 @@ def level_zero(
         size=one.expand(sums.shape[1]),
         box=box,
         edge_index=edge_index,
-        border=one.expand(edge_index.shape[1]),
-        image=torch.arange(len(counts), device=device).repeat_interleave(
-            torch.tensor(counts, device=device)
-        ),
         counts=counts,
     )

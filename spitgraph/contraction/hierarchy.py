@@ -1,6 +1,7 @@
 """The loop over levels, by count of levels or to an exact count of regions (METHOD 2.6, 2.7)."""
 
-import torch
+from itertools import pairwise
+
 from jaxtyping import Int64
 from torch import Tensor
 
@@ -26,19 +27,22 @@ def contract_once(
     surplus: list[int] | None = None,
 ) -> tuple[RegionGraph, Int64[Tensor, " n"]]:
     """One contraction step G(t) → G(t+1): the pooled graph, and the new region of every old one."""
-    weight = edge_weights(graph, SIMILARITIES[similarity], compactness)
-    self_weight = self_loop_weights(graph, compactness)
-    clusters = select(graph, weight, self_weight, surplus)
-    edges = connect(clusters, graph.edge_index, graph.border, graph.image)
+    clusters = select(
+        graph,
+        edge_weights(graph, SIMILARITIES[similarity], compactness),
+        self_loop_weights(graph, compactness),
+        surplus,
+    )
+    # regions are numbered by first pixel: the first of an image's old ones is in the first new one
+    start = clusters.cluster_index.index_select(0, graph.start).tolist()
+    edges = connect(clusters, graph.edge_index)
     pooled = RegionGraph(
         sums=reduce_sum(graph.sums, clusters),
         size=reduce_sum(graph.size, clusters),
         box=None if graph.box is None else reduce_box(graph.box, clusters),
         edge_index=edges.edge_index,
-        border=edges.edge_attr,
-        image=edges.batch,
+        counts=[end - first for first, end in pairwise([*start, clusters.num_clusters])],
         level=graph.level + 1,
-        counts=torch.bincount(edges.batch, minlength=len(graph.counts)).tolist(),
     )
     return pooled, clusters.cluster_index
 

@@ -1,5 +1,8 @@
 """Strongest edge of every region → clusters of regions (METHOD 2.4, 2.5, 2.7): a PyG `Select`."""
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
@@ -35,49 +38,92 @@ class StrongestEdgeSelect(Select):
                 all. With it, self-loops stand aside in an image where fewer than half of the
                 regions would merge, so that every level makes headway.
         """
-        u, v = graph.edge_index
-        n = graph.num_regions
-        best = torch.full((n,), -torch.inf, dtype=weight.dtype, device=weight.device)
-        best = scatter_max(weight, v, scatter_max(weight, u, best))
-        merges = (best >= self_weight) & (best > -torch.inf)  # the latter: has a neighbour
-        if surplus is not None:
-            lagging = lagging_images(graph, merges).index_select(0, graph.image)
-            merges |= lagging & (best > -torch.inf)
-        best.masked_fill_(~merges, torch.inf)
-
-        # the strongest edges of each region, several where weights tie
-        u, v, at_u, at_v, weight, priority = strongest_edges(graph, weight, best)
-        best_priority = torch.full_like(graph.size, LOWEST)
-        for end, at_end in ((u, at_u), (v, at_v)):
-            scatter_max(torch.where(at_end, priority, LOWEST), end, best_priority)
-        at_u &= priority == best_priority.index_select(0, u)
-        at_v &= priority == best_priority.index_select(0, v)
-        if surplus is not None:
-            at_most = torch.tensor(surplus, device=u.device)
-            keep = strongest_of_each_image(
-                weight, priority, graph.image.index_select(0, u), at_u | at_v, at_most
-            )
-            at_u &= keep
-            at_v &= keep
-
-        parent = torch.arange(n, device=u.device)
-        parent[u[at_u]] = v[at_u]
-        parent[v[at_v]] = u[at_v]
-        cluster, num_clusters = number_by_first(tree_roots(parent))
+        # what finds the neighbours is let go before their trees are followed
+        cluster, num_clusters = number_by_first(
+            tree_roots(chosen_neighbours(graph, weight, self_weight, surplus))
+        )
         return SelectOutput(
-            node_index=torch.arange(n, device=u.device),
-            num_nodes=n,
+            node_index=torch.arange(graph.num_regions, device=cluster.device),
+            num_nodes=graph.num_regions,
             cluster_index=cluster,
             num_clusters=num_clusters,
         )
 
 
+class StrongEdges(NamedTuple):
+    """Edges as strong as the best of an end; several of a region where weights tie.
+
+    Attributes:
+        u: [k] int64, smaller end.
+        v: [k] int64, larger end.
+        at_u: [k] bool, whether it is u that chooses the edge.
+        at_v: [k] bool, whether it is v.
+        weight: [k] float64.
+        priority: [k] int64, what decides between equal weights.
+    """
+
+    u: Int64[Tensor, " k"]
+    v: Int64[Tensor, " k"]
+    at_u: Bool[Tensor, " k"]
+    at_v: Bool[Tensor, " k"]
+    weight: Float64[Tensor, " k"]
+    priority: Int64[Tensor, " k"]
+
+
+def chosen_neighbours(
+    graph: RegionGraph,
+    weight: Float64[Tensor, " E"],
+    self_weight: Float64[Tensor, " n"],
+    surplus: list[int] | None,
+) -> Int64[Tensor, " n"]:
+    """The neighbour that each region merges with; itself where it waits."""
+    best = wanted_weights(graph, weight, self_weight, by_force=surplus is not None)
+    parts = list(strongest_edges(graph, weight, best))
+    del best
+
+    best_priority = torch.full((graph.num_regions,), LOWEST, device=weight.device)
+    for edges in parts:
+        for end, at_end in ((edges.u, edges.at_u), (edges.v, edges.at_v)):
+            scatter_max(torch.where(at_end, edges.priority, LOWEST), end, best_priority)
+    for edges in parts:
+        for end, at_end in ((edges.u, edges.at_u), (edges.v, edges.at_v)):
+            at_end &= edges.priority == best_priority.index_select(0, end)
+    if surplus is not None:
+        leave_strongest(graph, parts, surplus)
+
+    neighbour = torch.arange(graph.num_regions, device=weight.device)
+    for u, v, at_u, at_v, _, _ in parts:
+        neighbour[u[at_u]] = v[at_u]
+        neighbour[v[at_v]] = u[at_v]
+    return neighbour
+
+
+def wanted_weights(
+    graph: RegionGraph,
+    weight: Float64[Tensor, " E"],
+    self_weight: Float64[Tensor, " n"],
+    by_force: bool,
+) -> Float64[Tensor, " n"]:
+    """Weight of the strongest edge of every region that merges, ∞ of those that wait.
+
+    By force, self-loops stand aside in an image where fewer than half of the regions would merge.
+    """
+    best = weight.new_full((graph.num_regions,), -torch.inf)
+    for (u, v), w in zip(
+        graph.edge_index.split(EDGES_AT_A_TIME, dim=1), weight.split(EDGES_AT_A_TIME), strict=True
+    ):
+        scatter_max(w, v, scatter_max(w, u, best))
+    merges = (best >= self_weight) & (best > -torch.inf)  # the latter: has a neighbour
+    if by_force:
+        merges |= graph.of_regions(lagging_images(graph, merges)) & (best > -torch.inf)
+    return best.masked_fill_(merges.logical_not_(), torch.inf)
+
+
 def strongest_edges(
     graph: RegionGraph, weight: Float64[Tensor, " E"], best: Float64[Tensor, " n"]
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Edges as strong as the best of an end: u, v, whether of u, whether of v, weight, priority."""
-    start = graph.start
-    strongest = []
+) -> Iterator[StrongEdges]:
+    """Edges as strong as the best of an end, by parts."""
+    start = graph.of_regions(graph.start)
     for (u, v), w in zip(
         graph.edge_index.split(EDGES_AT_A_TIME, dim=1), weight.split(EDGES_AT_A_TIME), strict=True
     ):
@@ -85,10 +131,8 @@ def strongest_edges(
         at_v = w == best.index_select(0, v)
         edge = (at_u | at_v).nonzero()[:, 0]
         u, v, at_u, at_v, w = (x.index_select(0, edge) for x in (u, v, at_u, at_v, w))
-        first = start.index_select(0, graph.image.index_select(0, u))
-        strongest.append((u, v, at_u, at_v, w, edge_priority(u - first, v - first)))
-    u, v, at_u, at_v, w, priority = (torch.cat(parts) for parts in zip(*strongest, strict=True))
-    return u, v, at_u, at_v, w, priority
+        first = start.index_select(0, u)
+        yield StrongEdges(u, v, at_u, at_v, w, edge_priority(u - first, v - first))
 
 
 def lagging_images(graph: RegionGraph, merges: Bool[Tensor, " n"]) -> Bool[Tensor, " B"]:
@@ -111,6 +155,21 @@ def edge_priority(u: Int64[Tensor, " k"], v: Int64[Tensor, " k"]) -> Int64[Tenso
     x = (x ^ shift(x, 30)) * (0xBF58476D1CE4E5B9 - 2**64)
     x = (x ^ shift(x, 27)) * (0x94D049BB133111EB - 2**64)
     return x ^ shift(x, 31)
+
+
+def leave_strongest(graph: RegionGraph, parts: list[StrongEdges], at_most: list[int]) -> None:
+    """Let each image choose only as many of its chosen edges as it may, the strongest."""
+    image = graph.image
+    keep = strongest_of_each_image(
+        torch.cat([edges.weight for edges in parts]),
+        torch.cat([edges.priority for edges in parts]),
+        torch.cat([image.index_select(0, edges.u) for edges in parts]),
+        torch.cat([edges.at_u | edges.at_v for edges in parts]),
+        torch.tensor(at_most, device=image.device),
+    )
+    for edges, kept in zip(parts, keep.split([len(edges.u) for edges in parts]), strict=True):
+        edges.at_u.logical_and_(kept)
+        edges.at_v.logical_and_(kept)
 
 
 def strongest_of_each_image(

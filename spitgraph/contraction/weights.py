@@ -103,13 +103,15 @@ def edge_weights(graph: RegionGraph, similarity: Similarity, compactness: float)
     """Weight of every edge, in [0, 1] (METHOD 2.1, 2.3)."""
     size = graph.size.double()
     mean = graph.sums.double().div_(size).div_(STEPS_PER_UNIT)
-    weights = []
-    for edge_index in graph.edge_index.split(EDGES_AT_A_TIME, dim=1):
+    weights = mean.new_empty(graph.edge_index.shape[1])
+    for edge_index, out in zip(
+        graph.edge_index.split(EDGES_AT_A_TIME, dim=1), weights.split(EDGES_AT_A_TIME), strict=True
+    ):
         weight = similarity(mean, size, edge_index)
         if compactness != 0:
             weight = compactness * joint_fill(graph, edge_index) + (1 - compactness) * weight
-        weights.append(weight)
-    return torch.cat(weights)
+        out.copy_(weight)
+    return weights
 
 
 def self_loop_weights(graph: RegionGraph, compactness: float) -> Float64[Tensor, " n"]:
@@ -129,7 +131,7 @@ def self_loop_weights(graph: RegionGraph, compactness: float) -> Float64[Tensor,
     total, total_square = scatter_sum(moments, graph.image, len(graph.counts)).double()
     mean = total / counts
     deviation = (total_square / counts - mean * mean).clamp(min=0).sqrt()
-    mean, deviation = mean.index_select(0, graph.image), deviation.index_select(0, graph.image)
+    mean, deviation = graph.of_regions(mean), graph.of_regions(deviation)
     weight = (((size - mean) / deviation).clamp(-0.75, 0.75) + 1) / 2
     if compactness != 0:
         assert graph.box is not None

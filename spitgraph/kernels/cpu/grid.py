@@ -16,7 +16,10 @@ from spitgraph.kernels.cpu.weights import (
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
 #: Below every weight: stands for the edges that leave the image.
 NO_EDGE = -1.0
-_1 = np.uint8(1)
+#: Below every priority but one in 2⁶⁴.
+LOWEST = np.int64(-(2**63))
+_ONE = np.uint8(1)
+_0, _1 = np.uint32(0), np.uint32(1)
 
 
 @kernel
@@ -53,6 +56,7 @@ def choose_ways(
     quick = steps.shape[0] == 3 and code != COSINE
     a0, a1, a2 = np.empty(width), np.empty(width), np.empty(width)  # features of a row
     b0, b1, b2 = np.empty(width), np.empty(width), np.empty(width)  # and of the row below
+    place = np.empty(width, np.uint32)
     scale = pixel_scale(code)
     start = max(begin - width, 0)
     if quick:
@@ -101,25 +105,38 @@ def choose_ways(
             )
         equals = np.uint8(0)
         for x in range(width):
-            equals |= here[x] & (here[x] - _1)
+            equals |= here[x] & (here[x] - _ONE)
         if equals != 0:
-            choose_of_equals(here, row, width)
+            choose_of_equals(here, row, width, place)
         a0, a1, a2, b0, b1, b2 = b0, b1, b2, a0, a1, a2
 
 
 @kernel
-def choose_of_equals(here: np.ndarray, row: int, width: int) -> None:
-    """Of several strongest edges of a pixel, keep the one of highest priority."""
+def choose_of_equals(here: np.ndarray, row: int, width: int, place: np.ndarray) -> None:
+    """Of several strongest edges of a pixel, keep the one of highest priority.
+
+    `place` [W] uint32 is working memory.
+    """
+    found = _0
     for x in range(width):
-        ways = here[x]
-        if ways & np.uint8(ways - _1):
-            highest = 0
-            here[x] = 0
-            for way in (LEFT, RIGHT, UP, DOWN):
-                if ways & way:
-                    rank = priority(row + x, row + x + ahead(way, width))
-                    if here[x] == 0 or rank > highest:
-                        here[x], highest = way, rank
+        place[found] = x
+        found += _1 if here[x] & (here[x] - _ONE) else _0
+    for k in range(found):
+        ways = here[place[k]]
+        p = row + np.int64(place[k])
+        chosen, highest = np.uint8(0), LOWEST
+        if ways & LEFT:
+            chosen, highest = np.uint8(LEFT), priority(p, p - 1)
+        if ways & RIGHT:
+            rank = priority(p, p + 1)
+            chosen, highest = (np.uint8(RIGHT) if rank > highest else chosen), max(rank, highest)
+        if ways & UP:
+            rank = priority(p, p - width)
+            chosen, highest = (np.uint8(UP) if rank > highest else chosen), max(rank, highest)
+        if ways & DOWN:
+            rank = priority(p, p + width)
+            chosen = np.uint8(DOWN) if rank > highest else chosen
+        here[place[k]] = chosen
 
 
 @kernel

@@ -44,8 +44,9 @@ from spitgraph.kernels.cpu.threads import kernel, part
 from spitgraph.kernels.cpu.trees import grow_trees, merge_borders, number_trees
 from spitgraph.kernels.cpu.weights import row_weights
 
-#: Numbers in an array, not constants, for each of which Numba would compile the callers once more.
+#: Numbers with a type, not constants, for each of which Numba would compile a callee once more.
 PHASES = np.arange(1, 11)
+ZERO = np.int64(0)
 GROW, GROW_CUT, SETTLE, CONNECT_PIXELS, CHOOSE, DECIDE, COUNT, JOIN, POOL, CONNECT = range(10)
 #: Places of the board behind those of the team: trees and edges so far.
 TREES, EDGES = 2, 3
@@ -243,16 +244,16 @@ def contract_image(
     used = level = 0
     while (count > num_regions) if num_regions > 0 else (level < levels):
         if level == 0:
-            merged = first_level(image, work, labels, num_regions)
+            merged = first_level(worker, image, work, labels, num_regions)
         else:
-            merged = next_level(image, work, labels, level, count, num_regions)
+            merged = next_level(worker, image, work, labels, level, count, num_regions)
         if merged > num_regions if num_regions > 0 else level + 1 < levels:
             if level == 0:
-                run(PHASES[CONNECT_PIXELS], image, work, labels)
+                run(worker, PHASES[CONNECT_PIXELS], image, work, labels)
             else:
-                run(PHASES[POOL], image, work, labels)
+                run(worker, PHASES[POOL], image, work, labels)
                 finish_pooling(work)
-                run(PHASES[CONNECT], image, work, labels)
+                run(worker, PHASES[CONNECT], image, work, labels)
         if level > 0:
             if used + count > len(deep):
                 deep = np.concatenate((deep, np.empty(len(deep) + count, np.uint32)))
@@ -280,7 +281,7 @@ def assist(worker: int, image: Image, work: Work, labels: np.ndarray) -> None:
 
 
 @part
-def run(phase: int, image: Image, work: Work, labels: np.ndarray) -> None:
+def run(worker: int, phase: int, image: Image, work: Work, labels: np.ndarray) -> None:
     """The leader: one phase over all chunks."""
     chunks = len(work.tally)
     open_phase(work.board, phase)
@@ -288,13 +289,13 @@ def run(phase: int, image: Image, work: Work, labels: np.ndarray) -> None:
     while chunk >= 0:
         _, chunk = next_chunk(work.board, chunks)
         if chunk >= 0:
-            work_on(phase, chunk, image, work, labels, 0)
+            work_on(phase, chunk, image, work, labels, worker)
             finish_chunk(work.board)
     await_all(work.board, chunks)
 
 
 @part
-def first_level(image: Image, work: Work, labels: np.ndarray, num_regions: int) -> int:
+def first_level(worker: int, image: Image, work: Work, labels: np.ndarray, num_regions: int) -> int:
     """From pixels to regions; how many there are."""
     chunks = len(work.tally)
     rows = -(-image.height // chunks)
@@ -302,36 +303,42 @@ def first_level(image: Image, work: Work, labels: np.ndarray, num_regions: int) 
         work.bound[c] = min(c * rows, image.height) * image.width
     work.level[0] = 0
     work.board[TREES] = work.board[EDGES] = 0
-    run(PHASES[GROW], image, work, labels)
+    run(worker, PHASES[GROW], image, work, labels)
     merged = finish_growing(work, labels)
     if merged < num_regions:
         cut_edges(image, work.cut, num_regions)
         work.board[TREES] = 0
-        run(PHASES[GROW_CUT], image, work, labels)
+        run(worker, PHASES[GROW_CUT], image, work, labels)
         merged = finish_growing(work, labels)
     if chunks > 1:
-        run(PHASES[SETTLE], image, work, labels)
+        run(worker, PHASES[SETTLE], image, work, labels)
         finish_settling(work)
     return merged
 
 
 @part
 def next_level(
-    image: Image, work: Work, labels: np.ndarray, level: int, count: int, num_regions: int
+    worker: int,
+    image: Image,
+    work: Work,
+    labels: np.ndarray,
+    level: int,
+    count: int,
+    num_regions: int,
 ) -> int:
     """From regions to regions of the next level; how many there are."""
     work.level[0] = level
-    run(PHASES[CHOOSE], image, work, labels)
+    run(worker, PHASES[CHOOSE], image, work, labels)
     finish_choosing(image, work)
     measure_spread(work.spread, image.height * image.width, work.square.sum(), count)
-    run(PHASES[DECIDE], image, work, labels)
+    run(worker, PHASES[DECIDE], image, work, labels)
     if num_regions > 0:
         if 2 * work.tally.sum() < count:  # so that every level makes headway
             merge_all(work.best, work.nearest, work.to, count)
-        run(PHASES[COUNT], image, work, labels)
+        run(worker, PHASES[COUNT], image, work, labels)
         if work.tally.sum() > count - num_regions:
             keep_strongest(work.best[:count], work.to, count - num_regions)
-    run(PHASES[JOIN], image, work, labels)
+    run(worker, PHASES[JOIN], image, work, labels)
     return finish_joining(work)
 
 
@@ -352,7 +359,7 @@ def work_on(
         relabel(labels[begin:end], number)
         clear(first, work.base[chunk + 1], work.sums[1], work.size[1], work.box[1])
         work.tally[chunk] = pool_regions(
-            0,
+            ZERO,
             len(number),
             first,
             number,
@@ -430,7 +437,7 @@ def grow(
     begin, end = work.bound[chunk], work.bound[chunk + 1]
     width, is_alone = image.width, len(work.tally) == 1
     way, number, label = work.way[worker][: end - begin], work.tree[worker], labels[begin:end]
-    steps, origin = image.steps, 0
+    steps, origin = image.steps, ZERO
     if len(image.levels) > 0:
         steps, origin = work.features[worker], max(begin - width, 0)
         bottom = min(end + width, image.height * width)
@@ -454,7 +461,7 @@ def grow(
     if not is_alone:
         work.border[chunk, 0], work.border[chunk, 1] = way[:width], way[len(way) - width :]
         sums, size, box = work.own_sums[worker], work.own_size[worker], work.own_box[worker]
-    clear(0, count, sums, size, box)
+    clear(ZERO, count, sums, size, box)
     pool_pixels(begin, label, number, steps, begin - origin, width, sums, size, box)
     if not is_alone:
         place = fetch_add(work.board, TREES, count)
@@ -549,7 +556,8 @@ def finish_pooling(work: Work) -> None:
 def finish_choosing(image: Image, work: Work) -> None:
     """Edges between two chunks."""
     now, then = work.level[0] % 2, (work.level[0] + 1) % 2
-    u, v = np.empty((2, work.tally.sum()), np.uint32)
+    u = np.empty(work.tally.sum(), np.uint32)
+    v = np.empty(work.tally.sum(), np.uint32)
     k = 0
     for c in range(len(work.tally)):
         for i in range(work.room[c], work.room[c] + work.tally[c]):
@@ -557,7 +565,7 @@ def finish_choosing(image: Image, work: Work) -> None:
             u[k], v[k] = work.u[e], work.v[e]
             k += 1
     strongest_edges(
-        0,
+        ZERO,
         len(work.to),
         image.code,
         image.compactness,
@@ -581,10 +589,16 @@ def cut_edges(image: Image, way: np.ndarray, num_regions: int) -> None:
     if len(image.levels) > 0:
         steps = np.empty((3, pixels), np.int32)
         lab_of_levels(
-            image.levels, image.pixel_stride, image.channel_stride, 0, pixels, image.pixels, steps
+            image.levels,
+            image.pixel_stride,
+            image.channel_stride,
+            ZERO,
+            pixels,
+            image.pixels,
+            steps,
         )
     code, compactness = image.code, image.compactness
-    choose_ways(steps, 0, height, width, code, compactness, 0, pixels, way)
+    choose_ways(steps, ZERO, height, width, code, compactness, ZERO, pixels, way)
     to = np.empty(pixels, np.uint32)
     weight = np.empty(pixels)
     for p in range(pixels):

@@ -6,6 +6,7 @@ that was never touched shows it: up to twice as much is then kept for the next c
 """
 
 import mmap
+from itertools import accumulate
 from math import prod
 
 import numpy as np
@@ -34,16 +35,14 @@ def views_of_one_block(shapes: Shapes, is_sparse: bool = False) -> dict[str, np.
     `is_sparse` says that little of a large block will be touched: it is not to have huge pages.
     """
     sizes = [prod(shape) * np.dtype(dtype).itemsize for dtype, shape in shapes.values()]
-    places = np.cumsum([0, *(-(-size // ALIGNMENT) * ALIGNMENT for size in sizes)])
-    length = int(places[-1]) + ALIGNMENT
+    places = list(accumulate((-(-size // ALIGNMENT) * ALIGNMENT for size in sizes), initial=0))
+    length = places[-1] + ALIGNMENT
     if is_sparse and length >= LARGE:
         block = np.frombuffer(mmap.mmap(-1, length), np.uint8)
     else:
         block = np.empty(length, np.uint8)
     start = -block.ctypes.data % ALIGNMENT
     return {
-        name: block[start + place : start + place + size].view(dtype).reshape(shape)
-        for place, size, (name, (dtype, shape)) in zip(
-            places.tolist(), sizes, shapes.items(), strict=False
-        )
+        name: np.ndarray(shape, dtype, buffer=block, offset=start + place)
+        for place, (name, (dtype, shape)) in zip(places, shapes.items(), strict=False)
     }

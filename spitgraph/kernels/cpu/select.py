@@ -59,7 +59,8 @@ def strongest_edges(
                 continue
             best_a, best_b = best[a], best[b]
             nearest_a, nearest_b = nearest[a], nearest[b]
-            if w == best_a or w == best_b:  # noqa: SIM109 (a tuple would cost)
+            # equals are rare, but for the same edge listed twice
+            if ((w == best_a) & (nearest_a != b)) | ((w == best_b) & (nearest_b != a)):
                 if w > best_a or (w == best_a and priority(a, b) > priority(a, nearest_a)):
                     nearest[a] = b
                 if w > best_b or (w == best_b and priority(a, b) > priority(b, nearest_b)):

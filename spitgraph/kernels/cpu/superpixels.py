@@ -22,7 +22,7 @@ from spitgraph.kernels.cpu.hierarchy import Image, Work, contract_image, working
 from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.regions import Part, describe_image, measure_rows
 from spitgraph.kernels.cpu.team import HOME, open_phase
-from spitgraph.kernels.cpu.threads import for_each, jobs
+from spitgraph.kernels.cpu.threads import announce_compilation, for_each, jobs
 from spitgraph.kernels.cpu.weights import CODES
 
 #: Images of more pixels are worked on by all threads together, in chunks of about so many pixels.
@@ -183,6 +183,7 @@ def superpixels(
     compactness: float,
 ) -> tuple[Tensor, ...]:
     """Token graphs of a batch; see `spitgraph.kernels.operators.superpixels`."""
+    announce_compilation(contract_image, "superpixel")
     channels = 3 if steps is None else len(steps)
     wanted = Wanted(
         levels, num_regions, CODES[similarity], compactness, channels, lab=steps is None

@@ -5,16 +5,19 @@ under a `DataLoader`. Idle threads here sleep, and a forked child starts its own
 """
 
 import inspect
+import logging
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numba
 import torch
+
+_log = logging.getLogger("spitgraph")
 
 #: Compiled code is kept on disk as long as no kernel changes: all of them, since they call each
 #: other, where Numba by itself would look at a function's own file only.
@@ -39,6 +42,13 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any
     compiled = numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
     compiled._cache._cache_file._source_stamp = SOURCES
     return compiled
+
+
+@cache
+def announce_compilation(compiled: Any, what: str) -> None:
+    """Say in the log that the first call will take its time, where nothing is on disk yet."""
+    if not compiled._cache._cache_file._load_index():
+        _log.warning("compiling the %s kernels, once for this machine: up to a minute", what)
 
 
 @lru_cache(maxsize=1)

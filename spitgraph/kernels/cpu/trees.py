@@ -9,11 +9,13 @@ trees that are joined across the border of two chunks become one.
 
 import numpy as np
 
-from spitgraph.kernels.cpu.grid import DOWN, LEFT, RIGHT, UP
+from spitgraph.kernels.cpu.grid import DOWN, UP
 from spitgraph.kernels.cpu.threads import kernel, part
 
 _NONE = np.uint32(2**32 - 1)
-_0, _1 = np.uint32(0), np.uint32(1)
+#: The bit of LEFT, and shifts that bring other bits to its place.
+_LEFT, _RIGHT_TO_LEFT, _UP_TO_LEFT, _DOWN_TO_LEFT = (np.uint8(x) for x in (1, 1, 2, 3))
+_0, _1, _FIRST = np.uint32(0), np.uint32(1), np.int64(0)
 
 
 @kernel
@@ -36,10 +38,10 @@ def grow_trees(way: np.ndarray, width: int, label: np.ndarray, number: np.ndarra
     for row in range(0, len(way), width):
         here, labels = way[row : row + width], label[row : row + width]
         for x in range(1, width):
-            begins[x] = ((here[x - 1] & RIGHT) == 0) & ((here[x] & LEFT) == 0)
+            begins[x] = ((here[x - 1] >> _RIGHT_TO_LEFT) | here[x]) & _LEFT ^ _LEFT
         last = run[0] = _0
         for x in range(1, width):
-            last += begins[x]
+            last = np.uint32(last + begins[x])
             run[x] = last
         runs = np.int64(last) + 1
         for r in range(runs):
@@ -47,7 +49,7 @@ def grow_trees(way: np.ndarray, width: int, label: np.ndarray, number: np.ndarra
         several = _0
         if row > 0:
             for x in range(width):
-                joined[x] = ((up[x] & DOWN) | (here[x] & UP)) != 0
+                joined[x] = ((up[x] >> _DOWN_TO_LEFT) | (here[x] >> _UP_TO_LEFT)) & _LEFT
             found = _0
             for x in range(width):
                 place[found] = x
@@ -55,22 +57,24 @@ def grow_trees(way: np.ndarray, width: int, label: np.ndarray, number: np.ndarra
             for k in range(found):
                 x = place[k]
                 r = run[x]
-                has_tree = tree[r] != _NONE
+                old = tree[r]
+                tree[r] = above[x] if old == _NONE else old
                 place[several] = x
-                several += _1 if has_tree else _0
-                tree[r] = tree[r] if has_tree else above[x]
+                several = np.uint32(several + (old != _NONE))
+        first = trees
         for r in range(runs):
-            is_new = tree[r] == _NONE
-            number[trees] = trees  # is written over unless it is taken
-            tree[r] = trees if is_new else tree[r]
-            trees += _1 if is_new else _0
+            old = tree[r]
+            tree[r] = trees if old == _NONE else old
+            trees = np.uint32(trees + (old == _NONE))
+        for t in range(np.int64(first), np.int64(trees)):
+            number[t] = t
         for x in range(width):
             labels[x] = tree[run[x]]
         for k in range(several):
             x = place[k]
             unite(number, above[x], labels[x])
         up, above = here, labels
-    return number_trees(number, 0, np.int64(trees), 0)
+    return number_trees(number, _FIRST, np.int64(trees), _FIRST)
 
 
 @part

@@ -20,7 +20,7 @@ from spitgraph.kernels.cpu.products import TILE
 from spitgraph.kernels.cpu.runs import count_runs, sort_runs
 from spitgraph.kernels.cpu.samples import bilinear_samples, nearest_samples
 from spitgraph.kernels.cpu.texture import gradients
-from spitgraph.kernels.cpu.threads import for_each, kernel
+from spitgraph.kernels.cpu.threads import announce_compilation, for_each, kernel
 
 #: Pixels of a job, about.
 JOB = 2**14
@@ -62,6 +62,7 @@ def token_vectors(
     Raises:
         ValueError: `cluster` or `bbox` reaches beyond an image.
     """
+    announce_compilation(adjust_contrast, "token vector")
     channels = 4 + gradient
     x = empty(size.numel(), channels * bins * bins, dtype=np.float32)
     scale = np.float32(min(0.5**0.5 / sigma, np.finfo(np.float32).max))
