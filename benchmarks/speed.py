@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from math import isnan, nan
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from machine import copy_bandwidth, description, peak_bytes
@@ -26,6 +27,7 @@ from sweeps import BATCH_SIDE, LONGEST, TOKENS_SIDE, Row, frame, pd, pictures, p
 
 BATCH, SIDE = 8, 224
 MEMORY_SIDE, LARGE_SIDE = 1024, 2048  # the large image does not fit into a processor's cache
+HUGE, BLOCKS = 4096, 3
 VIT, VIT_CUDA = "ViT-B/16 forward, float32", "ViT-B/16 forward, bfloat16, CUDA"
 FAST_SLIC = ("fast-slic", "fast-slic, side by side")
 FUSED = ("ours, fused", "ours, fused, CUDA")
@@ -198,6 +200,48 @@ def memory_bound(folder: Path) -> str:
     )
 
 
+def one_large_image(folder: Path, threads: int) -> str:
+    """What a pixel costs the fused kernels in one huge image, beside a pixel of a batch."""
+    cells = []
+    for name in FUSED:
+        if name not in only_tokens(ours()):
+            continue
+        method, small = only_tokens(ours())[name], pictures(folder, 1, 64)
+        inputs = [pictures(folder, n, side) for n, side in ((BATCH, SIDE), (1, SIDE), (1, HUGE))]
+        given = [method.prepared(images) for images in inputs]
+        calls: list[list[list[float]]] = [[] for _ in given]
+        for _ in range(BLOCKS):
+            for x, blocks, repeats in zip(given, calls, (20, 20, 5), strict=True):
+                blocks.append([_seconds(method, x) for _ in range(repeats)])
+        pixels = [sum(image.shape[0] * image.shape[1] for image in images) for images in inputs]
+        later = [1e9 * median(t for b in bs for t in b[1:]) for bs in calls]
+        first = [1e9 * median(b[0] for b in bs) for bs in calls]
+        batch = later[0] / pixels[0]
+        for k, what in enumerate((f"{BATCH} × {SIDE}²", f"1 × {SIDE}²", f"1 × {HUGE}²")):
+            peak = peak_bytes(method, inputs[k], small, threads) if k == 2 else None
+            cells.append(
+                {
+                    name: what,
+                    "ns a pixel": f"{later[k] / pixels[k]:.1f}",
+                    f"÷ {BATCH} × {SIDE}²": f"{later[k] / pixels[k] / batch:.2f}",
+                    "first call": f"{first[k] / pixels[k]:.1f}",
+                    "peak bytes a pixel": f"{peak / pixels[k]:.0f}" if peak else "",
+                }
+            )
+    return (
+        f"{BLOCKS} blocks of calls, one right after the other; their median, and that of the first "
+        "of each block,\nfor which the system has to find and clear memory.\n\n" + markdown(cells)
+    )
+
+
+def _seconds(method: Method, given: Any) -> float:
+    start = time.perf_counter()
+    result = method(given)
+    seconds = time.perf_counter() - start
+    del result
+    return seconds
+
+
 def swept(rows: pd.DataFrame, table: str) -> str:
     """Milliseconds an image: a line for each step of a sweep, a column for each method."""
     of_table = rows[rows["table"] == table]
@@ -328,6 +372,7 @@ def main() -> None:
     tell(transformer_shares(by_name))
     tell(starts())
     tell(memory_bound(folder))
+    tell(one_large_image(folder, threads))
     if options.sweeps:
         try:
             for row in sweep(folder, only_tokens(mine) | matched, tokens, threads):

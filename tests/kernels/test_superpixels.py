@@ -52,7 +52,7 @@ def layout(monkeypatch):
 
     def choose(name):
         monkeypatch.setattr(superpixels, "LARGE", 1 if name == "team" else 2**19)
-        monkeypatch.setattr(superpixels, "CHUNK", 12 if name == "team" else 2**17)
+        monkeypatch.setattr(superpixels, "LEAST", 12 if name == "team" else 2**16)
 
     return choose
 

@@ -7,14 +7,16 @@ from spitgraph.kernels.cpu.threads import kernel
 
 @kernel
 def token_of_region(deep: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Token of each region of level 1, from the parent maps of the levels above, one by one."""
-    token = np.arange(counts[1] if len(counts) > 1 else counts[0]).astype(np.uint32)
-    begin = 0
-    for level in range(1, len(counts) - 1):
-        parent = deep[begin : begin + counts[level]]
-        for r in range(len(token)):
-            token[r] = parent[token[r]]
-        begin += counts[level]
+    """Token of each region of level 1, from the parent maps of the levels above, last to first."""
+    token = np.arange(np.uint32(counts[-1]), dtype=np.uint32)
+    end = len(deep)
+    for level in range(len(counts) - 2, 0, -1):
+        parent = deep[end - counts[level] : end]
+        end -= counts[level]
+        below = np.empty(len(parent), np.uint32)
+        for r in range(len(parent)):
+            below[r] = token[parent[r]]
+        token = below
     return token
 
 

@@ -265,7 +265,7 @@ def contract_image(
             counts = np.concatenate((counts, np.empty(level, np.int64)))
         counts[level] = count
         work.bound[:] = work.base
-    return deep[:used].copy(), counts[: level + 1].copy()
+    return deep[:used], counts[: level + 1]
 
 
 @part

@@ -25,8 +25,10 @@ from spitgraph.kernels.cpu.team import HOME, open_phase
 from spitgraph.kernels.cpu.threads import announce_compilation, for_each, jobs
 from spitgraph.kernels.cpu.weights import CODES
 
-#: Images of more pixels are worked on by all threads together, in chunks of about so many pixels.
-LARGE, CHUNK = 2**19, 2**17
+#: Images of more pixels are worked on by all threads together, in chunks.
+LARGE = 2**19
+#: Chunks for each thread, unless these were of fewer or more pixels than this.
+CHUNKS_A_THREAD, LEAST, MOST = 8, 2**16, 2**19
 _NO_LEVELS = np.empty(0, np.uint8)
 _NO_STEPS = np.empty((3, 0), np.int32)
 
@@ -244,7 +246,8 @@ def work_alone(waiting: Iterator[Task], small: list[Task], wanted: Wanted) -> No
 def work_together(task: Task, wanted: Wanted) -> None:
     """All threads: one image, step by step."""
     area, threads = len(task.labels), torch.get_num_threads()
-    rows = min(max(CHUNK // task.width, 1), task.height)
+    chunk = min(max(area // (CHUNKS_A_THREAD * threads), LEAST), MOST)
+    rows = min(max(chunk // task.width, 1), task.height)
     chunks = -(-task.height // rows)
     image = wanted.image(task)
     work = wanted.memory(area, task.width, chunks=chunks, rows=rows, threads=threads)
