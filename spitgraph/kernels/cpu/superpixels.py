@@ -4,7 +4,9 @@ Small images go to one thread each, which does everything while the image is in 
 large one all threads work together, step by step.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
@@ -192,9 +194,9 @@ def superpixels(
     )
     tasks, pixels, cluster = prepared(images, steps)
     small = [task for task in tasks if len(task.labels) <= LARGE]
-    waiting = iter(small)  # `next` of a list's iterator is atomic
+    waiting, contracted = deque(small), deque[Task]()
     threads = min(torch.get_num_threads(), len(small))
-    for_each(lambda _: work_alone(waiting, small, wanted), range(threads))
+    for_each(lambda _: work_alone(waiting, contracted, small, wanted), range(threads))
     for task in tasks:
         if len(task.labels) > LARGE:
             work_together(task, wanted)
@@ -230,17 +232,28 @@ def prepared(
     return tasks, pixels, cluster
 
 
-def work_alone(waiting: Iterator[Task], small: list[Task], wanted: Wanted) -> None:
-    """One thread: whole images, as long as there are any."""
+def work_alone(
+    waiting: deque[Task], contracted: deque[Task], small: list[Task], wanted: Wanted
+) -> None:
+    """One thread: whole images, as long as there are any; then what is left to do of them."""
     most = max(len(task.labels) for task in small)
     work = wanted.memory(most, max(task.width for task in small))
-    for task in waiting:
+    for task in each(waiting):
         image = wanted.image(task)
         task.contracted(
             *contract_image(0, image, work, task.labels, wanted.levels, wanted.num_regions)
         )
+        contracted.append(task)
+    for task in each(contracted):
         task.measure(0, len(task.labels))
         task.describe()
+
+
+def each(tasks: deque[Task]) -> Iterator[Task]:
+    """Take tasks until there are none; several threads may do so at a time."""
+    with suppress(IndexError):
+        while True:
+            yield tasks.popleft()
 
 
 def work_together(task: Task, wanted: Wanted) -> None:
@@ -293,25 +306,31 @@ def assembled(tasks: list[Task]) -> tuple[Tensor, ...]:
             (task.labels, task.token, first, *job, parent, task.cluster) for job in jobs(area)
         ]
         task.edges[0][:] += first
-    for_each(lambda job: finish_pixels(*job), finishing)
-
-    def joined(parts: Sequence[np.ndarray], axis: int = 0) -> Tensor:
-        return torch.from_numpy(np.concatenate(parts, axis=axis))
-
-    size, bbox, pos, color = (
-        joined(parts) for parts in zip(*(task.regions for task in tasks), strict=True)
+    regions: list[Tensor] = []
+    for_each(
+        lambda job: finish_pixels(*job) if job else regions.extend(joined_regions(tasks)),
+        [(), *finishing],  # regions first: that is up to the interpreter, which one thread has
     )
-    edge_index, lengths = zip(*(task.edges for task in tasks), strict=True)
     return (
         hierarchy,
         joined([task.counts[:-1] for task in tasks]),
         torch.tensor([len(task.counts) - 1 for task in tasks]),
         torch.tensor(counts),
-        size,
-        bbox,
-        pos,
-        color,
-        joined(edge_index, axis=1),
-        joined(lengths)[:, None],
-        torch.tensor([len(length) for length in lengths]),
+        *regions,
+        torch.tensor([len(task.edges[1]) for task in tasks]),
     )
+
+
+def joined_regions(tasks: list[Task]) -> tuple[Tensor, ...]:
+    """Sizes, boxes, centroids, colours and edges of all images."""
+    ends, lengths = zip(*(task.edges for task in tasks), strict=True)
+    return (
+        *(joined(parts) for parts in zip(*(task.regions for task in tasks), strict=True)),
+        joined(ends, axis=1),
+        joined(lengths)[:, None],
+    )
+
+
+def joined(parts: Sequence[np.ndarray], axis: int = 0) -> Tensor:
+    """Parts as one tensor."""
+    return torch.from_numpy(np.concatenate(parts, axis=axis))
