@@ -4,12 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spitgraph.kernels.cpu.colour import EIGHT_BIT
 from spitgraph.kernels.cpu.connect import spread
 from spitgraph.kernels.cpu.threads import kernel
 from spitgraph.regions import COLOUR_STEPS, FAR
 
 #: Columns of the sums: x, y, red, green, blue, pixels.
 COLUMNS = 6
+#: Colour steps of the values of 8-bit pictures.
+LEVEL_STEPS = np.rint(EIGHT_BIT.astype(np.float64) * COLOUR_STEPS).astype(np.int32)
 #: Doubles of this size are whole numbers.
 _WHOLE = 1.5 * 2.0**52
 _0, _1 = np.uint32(0), np.uint32(1)
@@ -38,6 +41,9 @@ def measure_rows(
     labels: np.ndarray,
     token: np.ndarray,
     pixels: np.ndarray,
+    levels: np.ndarray,
+    pixel_stride: int,
+    channel_stride: int,
     width: int,
     begin: int,
     end: int,
@@ -50,6 +56,9 @@ def measure_rows(
         labels: [H·W] uint32, region of level 1 of each pixel of the image.
         token: [n] uint32, region that each of them lies in.
         pixels: [H·W, 3] float32.
+        levels: [3·H·W] uint8, the same pixels of an 8-bit picture; empty for any other.
+        pixel_stride: In `levels`, from a pixel to the next.
+        channel_stride: In `levels`, from red to green.
         width: W.
         begin: First pixel.
         end: Behind the last.
@@ -69,6 +78,8 @@ def measure_rows(
     breaks = np.empty(width + 1, np.uint32)
     pair = np.empty(1024, np.uint64)
     length = np.empty(1024, np.int64)
+    stride = np.uint32(pixel_stride)
+    to_green, to_blue = np.uint32(channel_stride), np.uint32(2 * channel_stride)
     mask = np.uint32(len(table) - 1)
     table[:] = 0
     pair[0] = _NONE
@@ -79,15 +90,25 @@ def measure_rows(
     for row in range(begin, end, width):
         y = row // width
         here, below = below, here
-        value = values[3 * row : 3 * (row + width)]
-        for k in range(3 * width):  # to the nearest whole step, ties to even
-            steps[k] = np.int32((np.float64(value[k]) * COLOUR_STEPS + _WHOLE) - _WHOLE)
-        red = green = blue = 0
-        for x in range(width):  # added up along the row: a run's sum is a difference
-            red += steps[3 * x]
-            green += steps[3 * x + 1]
-            blue += steps[3 * x + 2]
-            along[x + 1, 0], along[x + 1, 1], along[x + 1, 2] = red, green, blue
+        red = green = blue = 0  # added up along the row: a run's sum is a difference
+        if len(levels) > 0:
+            some = levels[row * pixel_stride :]
+            at = _0
+            for x in range(width):
+                red += LEVEL_STEPS[some[at]]
+                green += LEVEL_STEPS[some[at + to_green]]
+                blue += LEVEL_STEPS[some[at + to_blue]]
+                along[x + 1, 0], along[x + 1, 1], along[x + 1, 2] = red, green, blue
+                at += stride
+        else:
+            value = values[3 * row : 3 * (row + width)]
+            for k in range(3 * width):  # to the nearest whole step, ties to even
+                steps[k] = np.int32((np.float64(value[k]) * COLOUR_STEPS + _WHOLE) - _WHOLE)
+            for x in range(width):
+                red += steps[3 * x]
+                green += steps[3 * x + 1]
+                blue += steps[3 * x + 2]
+                along[x + 1, 0], along[x + 1, 1], along[x + 1, 2] = red, green, blue
         found = _0
         for x in range(width - 1):
             breaks[found] = x

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any
 
@@ -79,6 +79,12 @@ class Task:
         """Whether all reds come first."""
         return self.values.ndim == 2
 
+    @property
+    def strides(self) -> tuple[int, int]:
+        """In the flat values, from a pixel to the next, and from red to green."""
+        return (1, len(self.labels)) if self.is_planar else (3, 1)
+
+    @cached_property
     def levels(self) -> np.ndarray:
         """The values of an 8-bit picture, [3·H·W]; empty for any other."""
         values = self.values.reshape(-1)
@@ -115,6 +121,8 @@ class Task:
                     self.labels,
                     self.token,
                     self.pixels,
+                    self.levels,
+                    *self.strides,
                     self.width,
                     begin,
                     end,
@@ -153,16 +161,15 @@ class Wanted:
     def image(self, task: Task) -> Image:
         """What the kernels take: values of an 8-bit picture, or else features."""
         area = len(task.labels)
-        levels = _NO_LEVELS if task.steps is not None else task.levels()
+        levels = _NO_LEVELS if task.steps is not None else task.levels
         steps = _NO_STEPS if task.steps is None else task.steps
         if not len(levels):
             for_each(lambda job: task.flatten(*job), jobs(area))
             if task.steps is None:
                 steps = np.empty((3, area), np.int32)
                 for_each(partial(_call, lab_of_values, task.pixels, steps), jobs(area))
-        strides = (1, area) if task.is_planar else (3, 1)
         size = task.height, task.width
-        return Image(levels, *strides, task.pixels, steps, *size, self.code, self.compactness)
+        return Image(levels, *task.strides, task.pixels, steps, *size, self.code, self.compactness)
 
     def memory(self, pixels: int, width: int, **division: int) -> Work:
         """Working memory; see `working_memory`."""
