@@ -51,8 +51,9 @@ def layout(monkeypatch):
     """Choose how images are divided: one thread each, or all threads on chunks of a few rows."""
 
     def choose(name):
-        monkeypatch.setattr(superpixels, "LARGE", 1 if name == "team" else 2**19)
-        monkeypatch.setattr(superpixels, "LEAST", 12 if name == "team" else 2**16)
+        for limit in ("LARGE", "LARGE_OF_FEW"):
+            monkeypatch.setattr(superpixels, limit, 1 if name == "team" else 2**19)
+        monkeypatch.setattr(superpixels, "LEAST", 12 if name == "team" else 2**14)
 
     return choose
 

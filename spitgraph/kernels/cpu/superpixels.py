@@ -27,10 +27,11 @@ from spitgraph.kernels.cpu.team import HOME, open_phase
 from spitgraph.kernels.cpu.threads import announce_compilation, for_each, jobs
 from spitgraph.kernels.cpu.weights import CODES
 
-#: Images of more pixels are worked on by all threads together, in chunks.
-LARGE = 2**19
+#: Images of more pixels are worked on by all threads together, in chunks; and those of more than
+#: these, if there are too few to keep all threads busy.
+LARGE, LARGE_OF_FEW = 2**19, 2**17
 #: Chunks for each thread, unless these were of fewer or more pixels than this.
-CHUNKS_A_THREAD, LEAST, MOST = 8, 2**16, 2**19
+CHUNKS_A_THREAD, LEAST, MOST = 8, 2**14, 2**19
 _NO_LEVELS = np.empty(0, np.uint8)
 _NO_STEPS = np.empty((3, 0), np.int32)
 
@@ -200,12 +201,13 @@ def superpixels(
         levels, num_regions, CODES[similarity], compactness, channels, lab=steps is None
     )
     tasks, pixels, cluster = prepared(images, steps)
-    small = [task for task in tasks if len(task.labels) <= LARGE]
+    limit = LARGE if len(tasks) >= torch.get_num_threads() else LARGE_OF_FEW
+    small = [task for task in tasks if len(task.labels) <= limit]
     waiting, contracted = deque(small), deque[Task]()
     threads = min(torch.get_num_threads(), len(small))
     for_each(lambda _: work_alone(waiting, contracted, small, wanted), range(threads))
     for task in tasks:
-        if len(task.labels) > LARGE:
+        if len(task.labels) > limit:
             work_together(task, wanted)
     return (pixels, cluster, *assembled(tasks))
 

@@ -118,9 +118,6 @@ class ImageVectors:
         self.height, self.width, self.first = height, width, first
         self.pixels, self.cluster, self.size, self.bbox = pixels, cluster, size, bbox
         self.vectors = vectors
-        low, high = bbox[:, :2], bbox[:, 2:]
-        if not ((low >= 0) & (low < high) & (high <= (width, height))).all():
-            raise ValueError("bbox reaches beyond the image")
         self.colour = np.empty_like(pixels)
         self.texture = np.empty((2, len(pixels) if vectors.shape[3] == 5 else 0), np.float32)
 
@@ -142,6 +139,9 @@ class ImageVectors:
             gradients(self.pixels, self.width, first, last, scale, *self.texture)
 
     def _sort(self) -> None:
+        low, high = self.bbox[:, :2], self.bbox[:, 2:]
+        if not ((low >= 0) & (low < high) & (high <= (self.width, self.height))).all():
+            raise ValueError("bbox reaches beyond the image")
         bounds = np.zeros(len(self.size) + 1, np.int64)
         if not count_runs(self.cluster, self.width, self.first, bounds):
             raise ValueError("cluster reaches beyond the image's tokens")
