@@ -11,20 +11,12 @@ from numba.extending import intrinsic
 
 from spitgraph.kernels.cpu.threads import kernel
 
-#: Adding and subtracting these rounds to whole numbers, which are then in the lowest bits.
-_ROUND_32 = np.float32(1.5 * 2**23)
-_ROUND_64 = 1.5 * 2.0**52
+#: Adding and subtracting this rounds to a whole number, which is then in the lowest bits.
+_ROUND = 1.5 * 2.0**52
 
 _LOG2_E = 1 / math.log(2)
-_LOG2_E_32 = np.float32(_LOG2_E)
 #: ln 2 in two parts, of which multiples of the first are exact.
 _LN2_HIGH, _LN2_LOW = float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33")
-#: 2^f for |f| ≤ ½, relatively to 7.5e-8 (least maximum error), from the lowest power up.
-_P0, _P1, _P2, _P3, _P4, _P5 = (
-    np.float32(p)
-    for p in (1.00000007, 0.693146967, 0.240221197, 0.0555071328, 0.00967554132, 0.00132764706)
-)
-
 _MANTISSA = np.int64((1 << 52) - 1)
 _SQRT_HALF = np.float64(math.sqrt(0.5)).view(np.int64)
 _ONE = np.float64(1).view(np.int64)
@@ -42,21 +34,10 @@ fma: Any = intrinsic(_fma)
 
 
 @kernel
-def exp_minus(t: np.float32) -> np.float32:
-    """Exponential of −80 ≤ −t ≤ 0 in float32, absolutely to 2e-7."""
-    rounded = fma(-t, _LOG2_E_32, _ROUND_32)
-    f = fma(-t, _LOG2_E_32, _ROUND_32 - rounded)
-    p = fma(fma(f, _P5, _P4), f, _P3)
-    p = fma(fma(fma(p, f, _P2), f, _P1), f, _P0)
-    bits = np.float32(p).view(np.int32) + (np.float32(rounded).view(np.int32) << np.int32(23))
-    return np.int32(bits).view(np.float32)
-
-
-@kernel
 def exp(x: float) -> float:
     """Exponential of |x| ≤ 700, relatively to 1e-11."""
-    rounded = fma(x, _LOG2_E, _ROUND_64)
-    n = rounded - _ROUND_64
+    rounded = fma(x, _LOG2_E, _ROUND)
+    n = rounded - _ROUND
     r = fma(n, -_LN2_LOW, fma(n, -_LN2_HIGH, x))
     p = fma(fma(fma(r, 1 / 362880, 1 / 40320), r, 1 / 5040), r, 1 / 720)
     p = fma(fma(fma(p, r, 1 / 120), r, 1 / 24), r, 1 / 6)

@@ -11,10 +11,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from spitgraph.kernels.cpu.gaussians import ROW, TILE, splat
 from spitgraph.kernels.cpu.threads import kernel
-
-#: Sides of a tile of sums: one row fills the widest registers of today's processors.
-TILE = 16
 
 
 def _sum_tile(
@@ -23,32 +21,26 @@ def _sum_tile(
     signature = types.void(vertical, horizontal, i, j, count, tile)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        row = ir.VectorType(ir.FloatType(), TILE)
-        fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(row, [row] * 3), f"llvm.fma.v{TILE}f32"
-        )
+        kind = ir.FunctionType(ROW, [ROW] * 3)
+        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{TILE}f32")
 
         def array(k: int) -> Any:
             return context.make_array(signature.args[k])(context, builder, args[k])
 
         down, across, sums = array(0), array(1), array(5)
         length = builder.extract_value(down.shape, 1)
-        totals = [cgutils.alloca_once_value(builder, ir.Constant(row, None)) for _ in range(TILE)]
+        totals = [cgutils.alloca_once_value(builder, ir.Constant(ROW, None)) for _ in range(TILE)]
         with cgutils.for_range(builder, args[4]) as loop:
             start = builder.mul(loop.index, length)
             v = builder.gep(down.data, [builder.add(start, args[2])])
             h = builder.gep(across.data, [builder.add(start, args[3])])
-            h = builder.load(builder.bitcast(h, row.as_pointer()), align=4)
+            h = builder.load(builder.bitcast(h, ROW.as_pointer()), align=4)
             for a, total in enumerate(totals):
                 scalar = builder.load(builder.gep(v, [ir.Constant(length.type, a)]))
-                spread = builder.insert_element(
-                    ir.Constant(row, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0)
+                builder.store(
+                    builder.call(fma, [splat(builder, scalar), h, builder.load(total)]), total
                 )
-                spread = builder.shuffle_vector(
-                    spread, spread, ir.Constant(ir.VectorType(ir.IntType(32), TILE), None)
-                )
-                builder.store(builder.call(fma, [spread, h, builder.load(total)]), total)
-        out = builder.bitcast(sums.data, row.as_pointer())
+        out = builder.bitcast(sums.data, ROW.as_pointer())
         for a, total in enumerate(totals):
             to = builder.gep(out, [ir.Constant(length.type, a)])
             builder.store(builder.load(total), to, align=4)

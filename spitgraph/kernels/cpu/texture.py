@@ -18,8 +18,8 @@ def gradients(
     first: int,
     last: int,
     scale: np.float32,
-    vertical: np.ndarray,
-    horizontal: np.ndarray,
+    place: np.ndarray,
+    texture: np.ndarray,
 ) -> None:
     """Contrast-adjusted Scharr gradients (∇y, ∇x) of the rows first … last − 1.
 
@@ -29,12 +29,13 @@ def gradients(
         first: First row.
         last: Row after the last.
         scale: What the results are multiplied by, once they are float32.
-        vertical: [HW] float32, filled in these rows, as is `horizontal`.
-        horizontal: ∇x.
+        place: [HW] int32, where each pixel's results go.
+        texture: [HW, 2] float32, filled in these places.
     """
     height = len(pixels) // width
     grey = np.empty((3, width + 2))  # rows y − 1, y, y + 1 at y mod 3, borders replicated
     along = np.empty(width + 2)
+    dy, dx = np.empty(width, np.float32), np.empty(width, np.float32)
     for y in range(first - 1, first + 1):
         mean_channel(pixels, width, min(max(y, 0), height - 1), grey[(y + 3) % 3])
     for y in range(first, last):
@@ -42,12 +43,14 @@ def gradients(
         above, centre, below = grey[(y + 2) % 3], grey[y % 3], grey[(y + 1) % 3]
         for x in range(width + 2):
             along[x] = 3.0 * above[x] + 10.0 * centre[x] + 3.0 * below[x]
-        dy, dx = vertical[y * width : (y + 1) * width], horizontal[y * width : (y + 1) * width]
         for x in range(width):
             after = 3.0 * below[x] + 10.0 * below[x + 1] + 3.0 * below[x + 2]
             before = 3.0 * above[x] + 10.0 * above[x + 1] + 3.0 * above[x + 2]
             dy[x] = np.float32(asinh_contrast((after - before) / 16.0)) * scale
             dx[x] = np.float32(asinh_contrast((along[x + 2] - along[x]) / 16.0)) * scale
+        to = place[y * width : (y + 1) * width]
+        for x in range(width):
+            texture[np.uint32(to[x]), 0], texture[np.uint32(to[x]), 1] = dy[x], dx[x]
 
 
 @kernel

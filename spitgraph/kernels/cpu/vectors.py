@@ -1,10 +1,11 @@
 """φ of a batch on the CPU: prepare every image's pixels, then describe its tokens (METHOD 4).
 
-Work is divided into bands of rows, then into ranges of tokens. The division depends on the image
+Many small images are one job each, so that an image is described while it is in a thread's cache.
+Others are divided into bands of rows, then into ranges of tokens. The division depends on the image
 alone and a token is one thread's, so that neither batch nor threads change a bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 
 import numpy as np
@@ -14,10 +15,10 @@ from torch import Tensor
 
 from spitgraph.extractors.histogram import bin_centres, gaussian
 from spitgraph.kernels.cpu.contrast import adjust_contrast
+from spitgraph.kernels.cpu.gaussians import TILE
 from spitgraph.kernels.cpu.histograms import BLOCK, position_histogram, value_histogram
 from spitgraph.kernels.cpu.memory import empty
-from spitgraph.kernels.cpu.products import TILE
-from spitgraph.kernels.cpu.runs import count_runs, sort_runs
+from spitgraph.kernels.cpu.runs import find_runs, sort_pixels, sort_runs
 from spitgraph.kernels.cpu.samples import bilinear_samples, nearest_samples
 from spitgraph.kernels.cpu.texture import gradients
 from spitgraph.kernels.cpu.threads import announce_compilation, for_each, kernel
@@ -26,9 +27,12 @@ from spitgraph.kernels.cpu.threads import announce_compilation, for_each, kernel
 JOB = 2**14
 #: What a token costs beyond its pixels, in pixels.
 TOKEN_COST = 64
+#: An image of at most so many pixels is one job where there are so many of them for each thread.
+SMALL, MANY = 2**18, 4
 
 #: Kernels of the coordinates [max(H, W), P] float32, and their running sum from 0 on, float64.
 Positions = tuple[np.ndarray, np.ndarray]
+Job = Callable[[], None]
 
 
 def token_vectors(
@@ -65,10 +69,8 @@ def token_vectors(
     announce_compilation(adjust_contrast, "token vector")
     channels = 4 + gradient
     x = empty(size.numel(), channels * bins * bins, dtype=np.float32)
-    scale = np.float32(min(0.5**0.5 / sigma, np.finfo(np.float32).max))
-    centres = scaled_centres(bins, scale)
-    images = []
     areas = [height * width for height, width in zip(heights, widths, strict=True)]
+    images = []
     first = 0
     for height, width, *parts in zip(
         heights,
@@ -78,15 +80,16 @@ def token_vectors(
         x.view(-1, bins, bins, channels).split(counts),
         strict=True,
     ):
-        image = ImageVectors(height, width, first, *(part.numpy() for part in parts))
-        images.append(image)
-        first += len(image.size)
-    for_each(_call, [job for image in images for job in image.pixel_jobs(scale)])
-    descriptions: list[Callable[[], None]] = []
-    for image in images:
-        positions = position_kernels(max(image.height, image.width), bins, sigma)
-        descriptions += image.token_jobs(positions, centres, mode == "nearest")
-    for_each(_call, descriptions)
+        arrays = (part.numpy() for part in parts)
+        images.append(ImageVectors(height, width, first, sigma, mode == "nearest", *arrays))
+        first += images[-1].num_tokens
+    small, large = [], images
+    if sum(area <= SMALL for area in areas) >= MANY * torch.get_num_threads():
+        small = [image for image in images if len(image.cluster) <= SMALL]
+        large = [image for image in images if len(image.cluster) > SMALL]
+    for phase in PHASES:
+        for_each(_call, [job for image in large for job in phase(image)])
+    for_each(ImageVectors.describe, small)
     return x
 
 
@@ -97,6 +100,8 @@ class ImageVectors:
         height: H.
         width: W.
         first: Number of its first token in the batch.
+        sigma: Standard deviation of the histograms' Gaussian.
+        nearest: Whether colour is not interpolated.
         pixels: [HW, 3] float32.
         cluster: [HW] int64, numbered from `first`.
         size: [N] int64.
@@ -109,6 +114,8 @@ class ImageVectors:
         height: int,
         width: int,
         first: int,
+        sigma: float,
+        nearest: bool,
         pixels: np.ndarray,
         cluster: np.ndarray,
         size: np.ndarray,
@@ -117,68 +124,94 @@ class ImageVectors:
     ) -> None:
         self.height, self.width, self.first = height, width, first
         self.pixels, self.cluster, self.size, self.bbox = pixels, cluster, size, bbox
-        self.vectors = vectors
-        self.colour = np.empty_like(pixels)
-        self.texture = np.empty((2, len(pixels) if vectors.shape[3] == 5 else 0), np.float32)
+        self.vectors, self.sigma, self.nearest = vectors, sigma, nearest
+        self.num_tokens, self.bins = vectors.shape[:2]
+        self.has_gradient = vectors.shape[3] == 5
+        self.scale = np.float32(min(0.5**0.5 / sigma, np.finfo(np.float32).max))
 
-    def pixel_jobs(self, scale: np.float32) -> list[Callable[[], None]]:
-        """What is to be known of the pixels, rows side by side."""
-        rows = max(1, JOB // self.width)
+    def describe(self) -> None:
+        """All of it, in the caller's thread."""
+        for job in self.pixel_jobs():
+            job()
+        self.texture_jobs()
+        self._gradients(0, self.height)
+        self._describe(0, self.num_tokens)
+        del self.colour, self.texture, self.region, self.place
+
+    def pixel_jobs(self) -> list[Job]:
+        """Whose the pixels are, and their colours."""
+        self.region = np.empty(len(self.cluster), np.int32)
+        self.colour = np.empty(self.pixels.size + 1, np.float32)
+        return [self._sort, *(partial(self._adjust, *band) for band in self._bands())]
+
+    def texture_jobs(self) -> list[Job]:
+        """Gradients, sorted by token."""
+        num_pixels = len(self.cluster) if self.has_gradient else 0
+        self.texture = np.empty((num_pixels, 2), np.float32)
+        return [partial(self._gradients, *band) for band in self._bands() if num_pixels]
+
+    def token_jobs(self) -> list[Job]:
+        """The vectors, tokens side by side."""
+        cost = np.cumsum(self.size + TOKEN_COST)
+        ends = np.searchsorted(cost, np.arange(JOB, cost[-1], JOB)).tolist() + [len(cost)]
         return [
-            self._sort,
-            *(
-                partial(self._prepare, scale, y, min(y + rows, self.height))
-                for y in range(0, self.height, rows)
-            ),
+            partial(self._describe, begin, end)
+            for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+            if begin < end
         ]
 
-    def _prepare(self, scale: np.float32, first: int, last: int) -> None:
-        part = slice(first * self.width, last * self.width)
-        adjust_contrast(self.pixels[part], self.colour[part])
-        if self.texture.size:
-            gradients(self.pixels, self.width, first, last, scale, *self.texture)
+    def _bands(self) -> Iterable[tuple[int, int]]:
+        """First row and the one after the last of bands of rows."""
+        rows = max(1, JOB // self.width)
+        return ((y, min(y + rows, self.height)) for y in range(0, self.height, rows))
 
     def _sort(self) -> None:
         low, high = self.bbox[:, :2], self.bbox[:, 2:]
         if not ((low >= 0) & (low < high) & (high <= (self.width, self.height))).all():
             raise ValueError("bbox reaches beyond the image")
-        bounds = np.zeros(len(self.size) + 1, np.int64)
-        if not count_runs(self.cluster, self.width, self.first, bounds):
+        begin = np.empty(len(self.cluster) + 1, np.int32)
+        num_runs = find_runs(
+            self.cluster, self.width, self.first, self.num_tokens, self.region, begin
+        )
+        if num_runs < 0:
             raise ValueError("cluster reaches beyond the image's tokens")
-        self.start, self.stop = np.empty((2, bounds[-1]), np.int32)
-        sort_runs(self.cluster, self.width, self.first, bounds[:-1].copy(), self.start, self.stop)
-        self.bounds = bounds
+        self.first_run, self.first_pixel = np.zeros((2, self.num_tokens + 1), np.int64)
+        self.start, self.stop = np.empty((2, num_runs), np.int32)
+        sort_runs(self.region, begin, self.first_run, self.first_pixel, self.start, self.stop)
+        self.place = begin[:-1]  # which nobody needs any more
+        if self.has_gradient:
+            sort_pixels(self.region, self.first_pixel, self.place)
 
-    def token_jobs(
-        self, positions: Positions, centres: np.ndarray, nearest: bool
-    ) -> list[Callable[[], None]]:
-        """The vectors, tokens side by side."""
-        cost = np.cumsum(self.size + TOKEN_COST)
-        ends = np.searchsorted(cost, np.arange(JOB, cost[-1], JOB)).tolist() + [len(cost)]
-        return [
-            partial(self._describe, positions, centres, nearest, begin, end)
-            for begin, end in zip([0, *ends[:-1]], ends, strict=True)
-            if begin < end
-        ]
+    def _adjust(self, first: int, last: int) -> None:
+        band = slice(first * self.width, last * self.width)
+        adjust_contrast(self.pixels[band], self.colour[:-1].reshape(-1, 3)[band])
 
-    def _describe(
-        self, positions: Positions, centres: np.ndarray, nearest: bool, begin: int, end: int
-    ) -> None:
+    def _gradients(self, first: int, last: int) -> None:
+        if self.has_gradient:
+            gradients(self.pixels, self.width, first, last, self.scale, self.place, self.texture)
+
+    def _describe(self, begin: int, end: int) -> None:
         describe_tokens(
-            self.colour.reshape(self.height, self.width, 3),
-            self.cluster.reshape(self.height, self.width),
+            self.colour,
+            self.region,
+            self.width,
             self.texture,
             self.start,
             self.stop,
-            self.bounds[begin : end + 1],
+            self.first_run[begin : end + 1],
+            self.first_pixel[begin : end + 1],
             self.size[begin:end],
             self.bbox[begin:end],
-            self.first + begin,
-            *positions,
-            centres,
-            nearest,
+            begin,
+            *position_kernels(max(self.height, self.width), self.bins, self.sigma),
+            scaled_centres(self.bins, self.scale),
+            self.nearest,
             self.vectors[begin:end],
         )
+
+
+#: What has to be done on every image before the next is begun.
+PHASES = (ImageVectors.pixel_jobs, ImageVectors.texture_jobs, ImageVectors.token_jobs)
 
 
 @lru_cache(maxsize=16)
@@ -203,18 +236,20 @@ def padded(values: Tensor) -> np.ndarray:
     return torch.nn.functional.pad(values.float(), (0, missing)).numpy()
 
 
-def _call(job: Callable[[], None]) -> None:
+def _call(job: Job) -> None:
     job()
 
 
 @kernel
 def describe_tokens(
     colour: np.ndarray,
-    cluster: np.ndarray,
+    region: np.ndarray,
+    width: int,
     texture: np.ndarray,
     start: np.ndarray,
     stop: np.ndarray,
-    bounds: np.ndarray,
+    first_run: np.ndarray,
+    first_pixel: np.ndarray,
     size: np.ndarray,
     bbox: np.ndarray,
     first: int,
@@ -227,12 +262,14 @@ def describe_tokens(
     """Vectors [n, β, β, C] of some tokens of an image, numbered from `first`.
 
     Args:
-        colour: [H, W, 3] float32, contrast adjusted.
-        cluster: [H, W] int64.
-        texture: [2, HW] float32, gradients over √2·σ.
-        start: First pixel of every run of the image.
+        colour: [HW · 3 + 1] float32, contrast adjusted; the last is any number.
+        region: [HW] int32, token of each pixel.
+        width: W.
+        texture: [HW, 2] float32, gradients over √2·σ, sorted by token.
+        start: First pixel of every run of the image, sorted by token.
         stop: Pixel after the last.
-        bounds: [n + 1], each token's first run and the one after its last.
+        first_run: [n + 1], each token's first run, and the one after the last token's last.
+        first_pixel: [n + 1], each token's first place in `texture`, likewise.
         size: [n], pixels.
         bbox: [n, 4].
         first: Number of the first token.
@@ -249,18 +286,20 @@ def describe_tokens(
     for n in range(len(size)):
         vector = vectors[n]
         if nearest:
-            nearest_samples(colour, cluster, first + n, bbox[n], vector)
+            nearest_samples(colour, region, width, first + n, bbox[n], vector)
         else:
-            bilinear_samples(colour, cluster, first + n, bbox[n], vector)
+            bilinear_samples(colour, region, width, first + n, bbox[n], vector)
         weight = 4.0 * (16.0 / bins) ** 2 / size[n]
-        begin, end = start[bounds[n] : bounds[n + 1]], stop[bounds[n] : bounds[n + 1]]
-        width = colour.shape[1]
-        position_histogram(begin, end, width, rows, columns, vertical, horizontal, total)
+        runs = slice(first_run[n], first_run[n + 1])
+        position_histogram(
+            start[runs], stop[runs], width, rows, columns, vertical, horizontal, total
+        )
         for i in range(bins):
             for j in range(bins):
                 vector[i, j, 3] = total[i, j] * weight
         if channels == 5:
-            value_histogram(begin, end, texture, centres, vertical, horizontal, total)
+            begin, end = first_pixel[n], first_pixel[n + 1]
+            value_histogram(texture, begin, end, centres, vertical, horizontal, total)
             for i in range(bins):
                 for j in range(bins):
                     vector[i, j, 4] = total[i, j] * weight
