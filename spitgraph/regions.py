@@ -61,7 +61,7 @@ def describe_regions(
         sums += scatter_sum(summed, region, num_regions)
         scatter_min(position, region, low)
         scatter_max(position, region, high)
-    size = sums[5]
+    size = sums[5].clone()  # not a view that keeps the other sums
     means = sums[:5].double() / size
     edge_index, edge_attr = shared_borders(cluster.view(height, width), num_regions)
     return Regions(

@@ -1,6 +1,7 @@
 """The fused τ of the CPU equals the plain one bit for bit."""
 
 import threading
+import time
 
 import hypothesis.strategies as st
 import numpy as np
@@ -18,6 +19,7 @@ pytest.importorskip("numba")
 
 from spitgraph.kernels.cpu import superpixels, threads  # noqa: E402
 from spitgraph.kernels.cpu.colour import lab_of_levels  # noqa: E402
+from spitgraph.kernels.cpu.team import next_chunk  # noqa: E402
 
 
 def stripes(image):
@@ -190,15 +192,58 @@ def test_jobs_may_start_jobs(num_threads):
     assert sorted(done) == [(i, j) for i in range(7) for j in range(5)]
 
 
-def test_exceptions_of_jobs_are_raised(num_threads):
+@pytest.mark.parametrize("failing", range(4))
+def test_after_an_exception_no_more_is_begun(num_threads, failing):
     num_threads(2)
+    begun, ended = [], []
 
-    def fail(i):
-        if i == 3:
+    def job(i):
+        begun.append(i)
+        if i == failing:
             raise ZeroDivisionError
+        time.sleep(0.05)
+        ended.append(i)
 
     with pytest.raises(ZeroDivisionError):
-        threads.for_each(fail, range(6))
+        threads.for_each(job, range(100))
+    assert len(begun) <= failing + 2
+    assert sorted([*ended, failing]) == sorted(begun)  # nothing goes on behind the caller's back
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_team_one_of_whom_fails_ends(layout, num_threads, monkeypatch, failing):
+    layout("team")
+    num_threads(2)
+    contract = superpixels.contract_image
+
+    def fail(worker, image, work, *args):
+        if worker != failing:
+            return contract(worker, image, work, *args)
+        while worker and next_chunk(work.board, len(work.tally))[1] < 0:
+            pass
+        raise MemoryError
+
+    monkeypatch.setattr(superpixels, "announce_compilation", lambda *_: None)
+    monkeypatch.setattr(superpixels, "contract_image", fail)
+    with pytest.raises(MemoryError):
+        SuperpixelTokenizer()(torch.rand(3, 40, 50))
+    monkeypatch.undo()
+    assert_equal_to_plain(torch.rand(3, 40, 50))
+
+
+def test_where_compiled_code_cannot_be_kept(monkeypatch, caplog):
+    compile_ = threads.numba.njit
+
+    def njit(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return compile_(**options)
+
+    monkeypatch.setattr(threads.numba, "njit", njit)
+    twice = threads.kernel(lambda x: 2 * x)
+    threads.announce_compilation(twice, "doubling")
+    assert twice(21) == 42
+    assert "compiling the doubling kernels, in every process" in caplog.text
 
 
 def test_forked_children_have_threads_of_their_own():

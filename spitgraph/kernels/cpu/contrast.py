@@ -4,12 +4,11 @@ import math
 
 import numpy as np
 
+from spitgraph.kernels.cpu.colour import EIGHT_BIT
 from spitgraph.kernels.cpu.elementary import exp, log
 from spitgraph.kernels.cpu.threads import kernel
 from spitgraph.pixels import CONTRAST
 
-#: Values of 8-bit pictures, which most are.
-EIGHT_BIT = np.arange(256, dtype=np.float32) / np.float32(255)
 #: Exponents (a, b) of the channels.
 (_A0, _B0), (_A1, _B1), (_A2, _B2) = ((a, -math.log(2) / math.log1p(-(m**a))) for m, a in CONTRAST)
 #: Pixels looked up together; where one is not an 8-bit value, all are computed.

@@ -92,11 +92,13 @@ class Work(NamedTuple):
         room: [P] int64, first place of each chunk's edges.
         edges: [P] int64, how many edges each chunk has.
         tally: [P] int64, what a chunk counted.
-        square: [P] int64, sum of the squared sizes of a chunk's regions.
+        square: [P] int64, sum of the squared sizes of a chunk's regions; before, how many of its
+            pointers cross.
         border: [P, 2, W] uint8, ways in the first and last row of a chunk of pixels.
         way: [threads, c] uint8, ways in a chunk.
         tree: [threads, c] uint32, numbers of its trees.
-        features: [threads, 3, c + 2·W] int32, quantised Lab of a chunk and the rows around it.
+        features: [threads, 3, c + 2·W] int32, quantised Lab of a chunk and the rows around it;
+            [threads, 3, c] if P = 1.
         own_sums, own_size, own_box: [threads, c, …], regions of a chunk, if P > 1.
         own_u, own_v: [threads, 2·c] uint32, its edges, if P > 1.
         table: [threads, 2ᵏ] uint64; see `connect`.

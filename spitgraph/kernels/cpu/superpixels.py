@@ -1,14 +1,14 @@
 """τ for a batch of images, from pixels to the tensors of their token graphs.
 
-Small images go to one thread each, which does everything while the image is in its cache. On a
-large one all threads work together, step by step.
+Small images are contracted by one thread each, while they are in its cache, and then measured by
+whoever is free. On a large one all threads work together, step by step.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -23,7 +23,7 @@ from spitgraph.kernels.cpu.connect import table_size
 from spitgraph.kernels.cpu.hierarchy import Image, Work, contract_image, working_memory
 from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.regions import Part, describe_image, measure_rows
-from spitgraph.kernels.cpu.team import HOME, open_phase
+from spitgraph.kernels.cpu.team import DONE, FAILED, HOME, open_phase
 from spitgraph.kernels.cpu.threads import announce_compilation, for_each, jobs
 from spitgraph.kernels.cpu.weights import CODES
 
@@ -69,6 +69,7 @@ class Task:
     parts: list[Part] = field(default_factory=list)
     regions: tuple[np.ndarray, ...] = field(init=False)
     edges: tuple[np.ndarray, np.ndarray] = field(init=False)
+    _levels: np.ndarray | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -85,14 +86,15 @@ class Task:
         """In the flat values, from a pixel to the next, and from red to green."""
         return (1, len(self.labels)) if self.is_planar else (3, 1)
 
-    @cached_property
+    @property
     def levels(self) -> np.ndarray:
         """The values of an 8-bit picture, [3·H·W]; empty for any other."""
-        values = self.values.reshape(-1)
-        if values.dtype == np.uint8:
-            return values
-        levels = np.empty(len(values), np.uint8)
-        return levels if eight_bits(values, levels) else _NO_LEVELS
+        if self._levels is None:
+            values = self.values.reshape(-1)
+            levels = values if values.dtype == np.uint8 else np.empty(len(values), np.uint8)
+            is_8_bit = levels is values or eight_bits(values, levels)
+            self._levels = levels if is_8_bit else _NO_LEVELS
+        return self._levels
 
     def flatten(self, begin: int, end: int) -> None:
         """Write the pixels in [begin, end)."""
@@ -162,8 +164,9 @@ class Wanted:
     def image(self, task: Task) -> Image:
         """What the kernels take: values of an 8-bit picture, or else features."""
         area = len(task.labels)
-        levels = _NO_LEVELS if task.steps is not None else task.levels
-        steps = _NO_STEPS if task.steps is None else task.steps
+        levels, steps = task.levels, _NO_STEPS
+        if task.steps is not None:
+            levels, steps = _NO_LEVELS, np.ascontiguousarray(task.steps)
         if not len(levels):
             for_each(lambda job: task.flatten(*job), jobs(area))
             if task.steps is None:
@@ -230,7 +233,7 @@ def prepared(
         whole = last if last.is_contiguous() else image.contiguous().view(3, -1)
         task = Task(
             values=whole.numpy(),
-            steps=None if features is None else np.ascontiguousarray(features[:, here]),
+            steps=None if features is None else features[:, here],
             pixels=rows[here],
             cluster=nodes[here],
             labels=labels[here],
@@ -278,6 +281,9 @@ def work_together(task: Task, wanted: Wanted) -> None:
         arguments = image, work, task.labels, wanted.levels, wanted.num_regions
         try:
             results = contract_image(worker, *arguments)
+        except BaseException:
+            work.board[DONE] = FAILED
+            raise
         finally:
             if worker == 0:  # whatever happens, nobody waits for more
                 open_phase(work.board, HOME)

@@ -19,6 +19,8 @@ from spitgraph.kernels.cpu.threads import kernel
 TICKET, DONE = 0, 1
 #: The phase in which everyone goes home.
 HOME = 2**30
+#: More chunks than there ever are: so many are done where one never will be, since a thread failed.
+FAILED = 2**40
 _SHIFT = 2**32
 #: Ticket before the first phase: there are no such chunks.
 CLOSED = _SHIFT - 1
@@ -89,6 +91,9 @@ def finish_chunk(board: np.ndarray) -> None:
 
 @kernel
 def await_all(board: np.ndarray, num_chunks: int) -> None:
-    """The leader: wait until every chunk of the phase is done."""
-    while load(board, DONE) < num_chunks:
-        pass
+    """The leader: wait until every chunk of the phase is done; an error if one never will be."""
+    done = load(board, DONE)
+    while done < num_chunks:
+        done = load(board, DONE)
+    if done >= FAILED:
+        raise RuntimeError("another thread of the team failed")

@@ -8,7 +8,7 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, lru_cache
 from itertools import repeat
 from pathlib import Path
@@ -19,11 +19,14 @@ import torch
 
 _log = logging.getLogger("spitgraph")
 
-#: Compiled code is kept on disk as long as no kernel changes: all of them, since they call each
-#: other, where Numba by itself would look at a function's own file only.
+_HERE = Path(__file__).parent
+#: Outside of the kernels, files whose constants are compiled into them.
+_CONSTANTS = "pixels.py", "regions.py", "contraction/graph.py", "contraction/weights.py"
+#: Compiled code is kept on disk as long as nothing of this changes: kernels call each other, where
+#: Numba by itself would look at a function's own file only.
 SOURCES = tuple(
     (path.name, path.stat().st_mtime_ns, path.stat().st_size)
-    for path in sorted(Path(__file__).parent.glob("*.py"))
+    for path in [*sorted(_HERE.glob("*.py")), *(_HERE.parents[1] / name for name in _CONSTANTS)]
 )
 
 
@@ -39,7 +42,11 @@ def part(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     function = inspect.unwrap(function)  # from a run-time type checker, which does not compile
-    compiled = numba.njit(nogil=True, cache=True, error_model="numpy", **options)(function)
+    options |= {"nogil": True, "error_model": "numpy"}
+    try:
+        compiled = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # there is no folder to keep it in
+        return numba.njit(**options)(function)
     compiled._cache._cache_file._source_stamp = SOURCES
     return compiled
 
@@ -47,7 +54,11 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any
 @cache
 def announce_compilation(compiled: Any, what: str) -> None:
     """Say in the log that the first call will take its time, where nothing is on disk yet."""
-    if not compiled._cache._cache_file._load_index():
+    file = getattr(compiled._cache, "_cache_file", None)
+    if file is None:
+        _log.warning("compiling the %s kernels, in every process: up to a minute", what)
+        _log.warning("NUMBA_CACHE_DIR names a folder to keep them in, which may be written to")
+    elif not file._load_index():
         _log.warning("compiling the %s kernels, once for this machine: up to a minute", what)
 
 
@@ -66,7 +77,10 @@ def jobs(num_pixels: int) -> list[tuple[int, int]]:
 
 
 def for_each(job: Callable[[Any], None], items: Iterable[Any]) -> None:
-    """Call `job` on every item, in any order; an exception in one is raised here."""
+    """Call `job` on every item; they are begun in their order.
+
+    After an exception no more are begun; it is raised here as soon as those that are have ended.
+    """
     waiting = list(reversed(list(items)))
 
     def work(_: Any = None) -> None:
@@ -75,14 +89,21 @@ def for_each(job: Callable[[Any], None], items: Iterable[Any]) -> None:
                 item = waiting.pop()  # atomic
             except IndexError:
                 return
-            job(item)
+            try:
+                job(item)
+            except BaseException:
+                waiting.clear()
+                raise
 
     helpers = min(torch.get_num_threads(), len(waiting)) - 1
     if helpers <= 0:
         return work()
     pool = _pool(os.getpid(), torch.get_num_threads() - 1)
     started = [pool.submit(work) for _ in repeat(None, helpers)]
-    work()
-    for helper in started:
-        if not helper.cancel():  # one that has not begun has nothing left to do
+    try:
+        work()
+    finally:
+        begun = [helper for helper in started if not helper.cancel()]  # others have nothing to do
+        wait(begun)
+        for helper in begun:
             helper.result()

@@ -128,7 +128,7 @@ def half_cosine(square_u: float, square_v: float, dot: float) -> float:
 
 @part
 def self_loop(size: int, mean: float, deviation: float) -> float:
-    """Weight of a region's self-loop, −∞ for none (METHOD 2.2), without compactness."""
+    """Weight of a region's self-loop (METHOD 2.2), without compactness."""
     z = (np.float64(size) - mean) / deviation
     return (min(0.75, max(-0.75, z)) + 1.0) / 2.0
 
