@@ -9,8 +9,6 @@ pass adds to a process of its own: resident memory on the CPU (Linux), allocated
 import argparse
 import multiprocessing
 import os
-import platform
-import re
 import statistics
 import time
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from machine import processor
 from torch import Tensor
 
 from spitgraph.nn import Backbone, TokenSequences
@@ -129,11 +128,9 @@ def machine(device: str) -> str:
     """Where the numbers were taken."""
     if device != "cpu":
         return f"{torch.cuda.get_device_name(device)}, PyTorch {torch.__version__}"
-    info = Path("/proc/cpuinfo")
-    model = re.search("model name.*: (.*)", info.read_text() if info.exists() else "")
     return (
-        f"{model[1] if model else platform.processor()}, {torch.get_num_threads()} threads on "
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, PyTorch {torch.__version__}"
+        f"{processor()}, {torch.get_num_threads()} threads on {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.1f}, PyTorch {torch.__version__}"
     )
 
 

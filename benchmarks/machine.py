@@ -1,5 +1,6 @@
 """What the speed benchmark needs to know of the machine: its parts, bandwidth and memory."""
 
+import ctypes
 import os
 import platform
 import re
@@ -21,27 +22,33 @@ PACKAGES = ("torch", "torch-geometric", "numba", "triton", "numpy", "scikit-imag
 COPIED_BYTES = 2**28
 #: What takes long to import. A server does, once, and forks: a fresh process is there at once.
 IMPORTED = ["spitgraph.models", "matplotlib.figure", "pandas", "skimage.segmentation"]
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux only
+# of Linux only
+MEMORY, STATUS, RESET = map(Path, ("/proc/meminfo", "/proc/self/status", "/proc/self/clear_refs"))
 
 
 def description(threads: int) -> str:
     """Where the times were taken."""
-    info, devices = Path("/proc/cpuinfo"), ["cpu"]
-    model = re.search("model name.*: (.*)", info.read_text() if info.exists() else "")
-    processor = model[1] if model else platform.processor()
-    memory = f"{_kilobytes('/proc/meminfo', 'MemTotal') / 2**20:.1f} GiB" if info.exists() else "?"
-    gpu = "none"
+    gpu, memory, devices = "none", "?", ["cpu"]
+    if MEMORY.exists():
+        memory = f"{_kilobytes(MEMORY, 'MemTotal') / 2**20:.1f} GiB"
     if torch.cuda.is_available():
         gpu, devices = torch.cuda.get_device_name(), ["cpu", "cuda"]
     served = [device for device in devices if fused(torch.device(device))]
     lines = [
-        f"processor: {processor}, {os.cpu_count()} cores; threads used: {threads}",
+        f"processor: {processor()}, {os.cpu_count()} cores; threads used: {threads}",
         f"memory: {memory}; GPU: {gpu}",
         f"system: {platform.platform()}, Python {platform.python_version()}",
         "packages: " + ", ".join(f"{package} {_version(package)}" for package in PACKAGES),
         f"devices with fused kernels: {', '.join(served) or 'none, the compiler is missing'}",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def processor() -> str:
+    """The model's name, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    model = re.search("model name.*: (.*)", info.read_text() if info.exists() else "")
+    return model[1] if model else platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str:
@@ -68,9 +75,7 @@ def available_bytes(device: str) -> float:
     """Memory that may still be taken; no limit where Linux does not tell."""
     if device != "cpu":
         return torch.cuda.mem_get_info()[0]
-    if not Path("/proc/meminfo").exists():
-        return float("inf")
-    return 1024 * _kilobytes("/proc/meminfo", "MemAvailable")
+    return 1024 * _kilobytes(MEMORY, "MemAvailable") if MEMORY.exists() else float("inf")
 
 
 def peak_bytes(method: Method, images: Images, small: Images, threads: int) -> int | None:
@@ -106,12 +111,14 @@ def _peak_bytes(method: Method, images: Images, small: Images, threads: int) -> 
         before = torch.cuda.memory_allocated()
         method(given)
         return torch.cuda.max_memory_allocated() - before
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)  # what is free and still there would not count
     RESET.write_text("5")
     before = _kilobytes(STATUS, "VmRSS")
     method(given)
     return 1024 * (_kilobytes(STATUS, "VmHWM") - before)
 
 
-def _kilobytes(file: str | Path, field: str) -> int:
-    line = next(li for li in Path(file).read_text().splitlines() if li.startswith(field))
+def _kilobytes(file: Path, field: str) -> int:
+    line = next(li for li in file.read_text().splitlines() if li.startswith(field))
     return int(line.split()[1])

@@ -10,7 +10,6 @@ section 9, averaged over annotators, then over images.
 import argparse
 import os
 import platform
-import re
 import time
 from bisect import bisect_left
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from machine import processor
 from PIL import Image
 from tqdm import tqdm
 
@@ -138,13 +138,10 @@ def table(methods: dict[str, Partition], paths: list[Path], title: str) -> pd.Da
 
 def machine(threads: int) -> str:
     """Where the times were taken."""
-    info = Path("/proc/cpuinfo")
-    model = re.search("model name.*: (.*)", info.read_text() if info.exists() else "")
-    processor = model[1] if model else platform.processor()
     packages = ("torch", "torch-geometric", "scikit-image", "numpy")
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return (
-        f"{processor}, {os.cpu_count()} cores, {threads} threads; {platform.platform()}, "
+        f"{processor()}, {os.cpu_count()} cores, {threads} threads; {platform.platform()}, "
         f"Python {platform.python_version()}, {versions}"
     )
 

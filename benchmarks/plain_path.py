@@ -6,7 +6,6 @@ FOLDER holds photographs. Small and large images go in turns, so that their cost
 """
 
 import argparse
-import platform
 import time
 from pathlib import Path
 from statistics import median
@@ -75,7 +74,7 @@ def main() -> None:
         for name, (call, _) in calls.items():
             times[name].append(seconds(call))
 
-    print(f"{platform.processor() or platform.machine()}, {args.threads} threads, torch", end=" ")
+    print(f"{processor()}, {args.threads} threads, torch", end=" ")
     print(torch.__version__)
     for name, (_, pixels) in calls.items():
         middle, best = 1e9 * median(times[name]) / pixels, 1e9 * min(times[name]) / pixels

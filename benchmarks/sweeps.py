@@ -139,7 +139,8 @@ def sweep(
                 peak = None
                 if table == "side":
                     peak = peak_bytes(going[name], images, small, threads)
-                    last_peak[name] = (peak or 0) / pixels
+                    if peak is not None:
+                        last_peak[name] = peak / pixels
                 a_pixel[name] = timing.seconds / pixels
                 row = Row(table, point.step, name, point.images, point.side, *timing, peak)
                 say(f"{table}: {name}, {what}, {row.tokens:.0f} tokens: {row.ms:.2f} ms an image")
