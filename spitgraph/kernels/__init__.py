@@ -4,12 +4,16 @@ They replace the plain operations at run time and add nothing: partitions are th
 vectors to 1e-6. Where a device has none, or within `plain()`, the plain operations serve.
 """
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from types import ModuleType
 
 import torch
+from torch.torch_version import TorchVersion
 
 from spitgraph.extensions import optional_module
 
@@ -38,4 +42,13 @@ def fused(device: torch.device) -> bool:
 @cache
 def _has_compiler(device_type: str) -> bool:
     name = COMPILERS.get(device_type)
-    return name is not None and optional_module(name) is not None
+    module = None if name is None else optional_module(name)
+    return module is not None and (name != "triton" or _triton_serves(module))
+
+
+def _triton_serves(triton: ModuleType) -> bool:
+    """Whether this Triton keeps constants in double precision, and finds a C compiler."""
+    if TorchVersion(triton.__version__) < "3.2":
+        return False
+    compilers = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]
+    return os.environ.get("TRITON_INTERPRET") == "1" or any(map(shutil.which, compilers))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-#: Devices whose kernels exist, and what holds them.
+#: Types of the devices whose kernels exist.
 CPU, CUDA = "cpu", "cuda"
 
 
@@ -48,7 +48,8 @@ def superpixels(
     Returns:
         As in a batch of `TokenData`: `pixels` [P, 3], `cluster` [P], `hierarchy`, `level_sizes`,
         `num_levels` [B]; tokens of each image [B]; `size` [N], `bbox` [N, 4], `pos` [N, 2], `color`
-        [N, 3], `edge_index` [2, E], `edge_attr` [E, 1]; edges of each image [B].
+        [N, 3], `edge_index` [2, E], `edge_attr` [E, 1]; edges of each image [B]. `num_levels` and
+        the tokens of each image are on the CPU, the rest where the images are.
     """
     from spitgraph.kernels.cpu.superpixels import superpixels
 
@@ -83,8 +84,8 @@ def _(
     num_tokens = num_regions * len(images) if num_regions else context.new_dynamic_size()
     num_edges = context.new_dynamic_size()
 
-    def integers(*shape: int | torch.SymInt) -> Tensor:
-        return images[0].new_empty(shape, dtype=torch.int64)
+    def integers(*shape: int | torch.SymInt, device: str | None = None) -> Tensor:
+        return images[0].new_empty(shape, dtype=torch.int64, device=device)
 
     def floats(*shape: int | torch.SymInt) -> Tensor:
         return images[0].new_empty(shape, dtype=torch.float32)
@@ -94,8 +95,8 @@ def _(
         integers(num_pixels),
         integers(context.new_dynamic_size()),
         integers(context.new_dynamic_size()),
-        integers(len(images)),
-        integers(len(images)),
+        integers(len(images), device=CPU),
+        integers(len(images), device=CPU),
         integers(num_tokens),
         integers(num_tokens, 4),
         floats(num_tokens, 2),

@@ -8,13 +8,29 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
+from spitgraph import kernels
+
 HERE = Path(__file__).resolve().parent
 
 pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+
+
+def test_a_triton_that_cannot_compile_does_not_serve(monkeypatch):
+    triton = ModuleType("triton")
+    monkeypatch.setenv("CC", sys.executable)
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    for version, serves in {"3.1.0": False, "3.2.0": True, "3.10.0+git1": True}.items():
+        triton.__version__ = version
+        assert kernels._triton_serves(triton) == serves
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert not kernels._triton_serves(triton)
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert kernels._triton_serves(triton)
 
 
 def run(*arguments, **variables):

@@ -5,10 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spitgraph import SuperpixelTokenizer, kernels
 from spitgraph import contraction as plain
 from spitgraph.contraction.graph import quantise
 from spitgraph.data import tokens_from_partition
 from spitgraph.extractors import InterpolationExtractor
+from spitgraph.images import unit_rgb
+from spitgraph.kernels import operators
 from spitgraph.kernels.cuda import connect, jit
 from spitgraph.kernels.cuda.colour import lab_steps
 from spitgraph.kernels.cuda.contraction import contract
@@ -25,7 +28,7 @@ EXAMPLES = 100 if torch.cuda.is_available() else 6
 def hierarchies(features, sizes, levels, num_regions, similarity, compactness):
     """What the kernels make of a batch, in the form of the plain path."""
     cluster, flat, level_sizes, num_levels, counts = contract(
-        torch.cat([quantise(f) for f in features], dim=1).to(DEVICE),
+        torch.cat([quantise(f) for f in features], dim=1).int().to(DEVICE),
         [height for height, _ in sizes],
         [width for _, width in sizes],
         levels,
@@ -34,10 +37,10 @@ def hierarchies(features, sizes, levels, num_regions, similarity, compactness):
         compactness,
     )
     maps = iter(flat.cpu().split(level_sizes.tolist()))
-    result = [[next(maps) for _ in range(count)] for count in num_levels.tolist()]
+    result = [[next(maps) for _ in range(count)] for count in num_levels]
     assert next(maps, None) is None
     start = 0
-    for image, count, (height, width) in zip(result, counts.tolist(), sizes, strict=True):
+    for image, count, (height, width) in zip(result, counts, sizes, strict=True):
         token = torch.arange(height * width)
         for parent in image:
             token = parent[token]
@@ -152,17 +155,13 @@ def test_self_loops_stand_aside_where_an_image_lags():
         )
 
 
-def test_int32_steps_are_int64_steps():
-    steps = lab_steps(torch.rand(3, 9, 7, generator=torch.Generator().manual_seed(2)).to(DEVICE))
-    assert steps.dtype == torch.int32
-    one, other = (contract(s, [9], [7], 3, 0, "ward", 0.1) for s in (steps, steps.long()))
-    assert all(map(torch.equal, one, other))
-
-
-def test_too_many_pixels_are_refused():
-    steps = torch.empty(1, 0, dtype=torch.int64, device=DEVICE)
+def test_too_many_pixels_and_images_are_refused():
+    steps = torch.zeros(1, jit.MOST_IMAGES + 1, dtype=torch.int32, device=DEVICE)
     with pytest.raises(ValueError, match=str(jit.MOST_PIXELS)):
         contract(steps, [2**15, 1], [2**14, 1], 1, 0, "distance", 0.0)
+    ones = [1] * (jit.MOST_IMAGES + 1)
+    with pytest.raises(ValueError, match=f"{jit.MOST_IMAGES} images, got {len(ones)}"):
+        contract(steps, ones, ones, 1, 0, "distance", 0.0)
 
 
 def test_lab_steps(awkward_images):
@@ -172,6 +171,55 @@ def test_lab_steps(awkward_images):
         assert torch.equal(
             lab_steps(image.to(DEVICE)).cpu().long(), quantise(lab(image).flatten(1))
         )
+
+
+# ---- operators -----------------------------------------------------------------------------------
+
+
+def implementation(operator):
+    """The operator on a GPU, or else what is registered for one."""
+    return operator if DEVICE.type == "cuda" else operator._backend_fns[operators.CUDA]
+
+
+@pytest.mark.parametrize("options", [{"levels": 3}, {"num_tokens": 7, "features": "spit"}])
+def test_operators(awkward_images, options):
+    """From bytes and floats, of mixed sizes, to token graphs, and from these to vectors."""
+    images = [image for image in awkward_images if image[0].numel() >= 7]
+    images[::2] = [(image * 255).round().byte() for image in images[::2]]
+    tokenizer = SuperpixelTokenizer(similarity="ward", compactness=0.1, **options)
+    extractor = InterpolationExtractor(3)
+    with kernels.plain():
+        expected = extractor(tokenizer(images))
+    steps = None
+    if options.get("features") == "spit":
+        images = [unit_rgb(image) for image in images]
+        steps = tokenizer._steps(images).to(DEVICE)
+    came = implementation(operators.superpixels)(
+        [image.to(DEVICE) for image in images],
+        steps,
+        options.get("levels", 0),
+        options.get("num_tokens", 0),
+        "ward",
+        0.1,
+    )
+    assert len({value.untyped_storage().data_ptr() for value in came}) == len(came)
+    counts = expected.ptr.diff()
+    num_edges = expected._slice_dict["edge_index"].diff()
+    names = ("pixels", "cluster", "hierarchy", "level_sizes", "num_levels", "counts")
+    names += ("size", "bbox", "pos", "color", "edge_index", "edge_attr", "num_edges")
+    of_batch = {**expected.to_dict(), "counts": counts, "num_edges": num_edges}
+    for name, value in zip(names, came, strict=True):
+        on_host = name in ("num_levels", "counts")
+        assert value.device.type == ("cpu" if on_host else DEVICE.type), name
+        assert value.dtype == of_batch[name].dtype, name
+        assert torch.equal(value.cpu(), of_batch[name]), name
+
+    heights, widths = expected.image_size.t().tolist()
+    pixels, cluster, size, bbox = came[0], came[1], came[6], came[7]
+    x = implementation(operators.token_vectors)(
+        pixels, cluster, size, bbox, heights, widths, counts.tolist(), 3, 0.05, True, "bilinear"
+    )
+    assert (x.cpu() - expected.x).abs().max() <= 1e-6 * max(1, expected.x.abs().max())
 
 
 # ---- regions and vectors -------------------------------------------------------------------------
@@ -258,6 +306,19 @@ def test_vectors(label_maps, mode):
         assert_vectors_as_plain(maps, bins, sigma, gradient, mode)
 
     check()
+
+
+@pytest.mark.parametrize("name", ["bbox", "cluster"])
+@pytest.mark.parametrize("wrong", [-1, 9])
+def test_what_reaches_beyond_an_image_is_refused(name, wrong):
+    _, batch = batch_of([torch.zeros(4, 5), torch.zeros(3, 8)])
+    batch["bbox"] = torch.tensor([[0, 0, 5, 4], [0, 0, 8, 3]], device=DEVICE)
+    batch["size"] = torch.tensor([20, 24], device=DEVICE)
+    arguments = {"bins": 2, "sigma": 0.05, "gradient": False, "mode": "nearest"}
+    token_vectors(**batch, **arguments)
+    batch[name].view(-1)[1] = wrong
+    with pytest.raises(ValueError, match=f"{name} reaches beyond the image"):
+        token_vectors(**batch, **arguments)
 
 
 def test_vectors_of_large_regions():

@@ -1,38 +1,43 @@
 """Compiles the Triton kernels for a GPU without one; run by test_triton.py.
 
 The compiler refuses much that the interpreter accepts. Exits with an error where a kernel of the
-contraction fuses a multiplication with an addition.
+contraction fuses a multiplication with an addition, or would let the assembler do so.
 """
+
+import re
 
 import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.runtime.jit import JITFunction
 
+from spitgraph.contraction import SIMILARITIES
 from spitgraph.kernels.cuda import contraction
 from spitgraph.kernels.cuda.colour import lab_steps
 from spitgraph.kernels.cuda.regions import describe
 from spitgraph.kernels.cuda.vectors import token_vectors
 
-ARCHITECTURE = 80
+ARCHITECTURES = 80, 90
 HEIGHT, WIDTH = 5, 6
 
 
 class Driver:
     """What the compiler asks about the GPU."""
 
+    architecture = None
+
     def get_current_target(self):
-        return GPUTarget("cuda", ARCHITECTURE, 32)
+        return GPUTarget("cuda", self.architecture, 32)
 
     def get_current_device(self):
-        return 0
+        return self.architecture
 
     def get_current_stream(self, device):
         return 0
 
 
-def compile_only(compiled):
-    """From now on, launching a kernel compiles it, and notes it down."""
+def compile_only(driver, compiled):
+    """From now on, launching a kernel compiles it for the driver's GPU, and notes it down."""
     run = JITFunction.run
 
     def warm_up(self, *args, grid, warmup, **kwargs):
@@ -41,7 +46,7 @@ def compile_only(compiled):
         )
 
     JITFunction.run = warm_up
-    triton.runtime.driver.set_active(Driver())
+    triton.runtime.driver.set_active(driver)
 
 
 def make_up_results():
@@ -60,23 +65,14 @@ def make_up_results():
     contraction.choose, contraction.number = made_up_choice, made_up_numbers
 
 
-def report(name, kernels):
-    print(f"{name}: {len(kernels)} kernels")
+def compile_contraction():
+    features = torch.zeros(3, HEIGHT * WIDTH, dtype=torch.int32)
+    for similarity in SIMILARITIES:
+        for num_regions in (0, HEIGHT * WIDTH - 4):  # the latter leaves one edge to the last level
+            contraction.contract(features, [HEIGHT], [WIDTH], 3, num_regions, similarity, 0.5)
 
 
-if __name__ == "__main__":
-    compiled = {}
-    compile_only(compiled)
-    make_up_results()
-    for num_regions in (0, HEIGHT * WIDTH - 4):  # the latter leaves one edge to apply at the end
-        steps = torch.zeros(3, HEIGHT * WIDTH, dtype=torch.int32)
-        contraction.contract(steps, [HEIGHT], [WIDTH], 3, num_regions, "ward", 0.5)
-    report("contract", compiled)
-    for name, versions in compiled.items():
-        for kernel in versions:
-            assert "fma.rn.f64" not in kernel.asm["ptx"], name
-            assert not kernel.metadata.enable_fp_fusion, name
-
+def compile_the_others():
     lab_steps(torch.rand(3, HEIGHT, WIDTH))
     cluster = torch.zeros(HEIGHT * WIDTH, dtype=torch.int64)
     pixels = torch.rand(HEIGHT * WIDTH, 3)
@@ -86,4 +82,21 @@ if __name__ == "__main__":
         token_vectors(
             pixels, cluster, size, box, [HEIGHT], [WIDTH], [1], 16, 0.05, mode == "bilinear", mode
         )
-    report("all", compiled)
+
+
+if __name__ == "__main__":
+    driver, compiled = Driver(), {}
+    compile_only(driver, compiled)
+    make_up_results()
+    for driver.architecture in ARCHITECTURES:
+        compile_contraction()
+    print(f"contract: {len(compiled)} kernels")
+    for name, versions in compiled.items():
+        assert {kernel.metadata.target.arch for kernel in versions} == set(ARCHITECTURES), name
+        for kernel in versions:
+            assert "fma.rn.f64" not in kernel.asm["ptx"], name
+            assert not re.search(r"\b(add|sub|mul)\.f64", kernel.asm["ptx"]), name  # not rounded
+            assert not kernel.metadata.enable_fp_fusion, name
+    for driver.architecture in ARCHITECTURES:
+        compile_the_others()
+    print(f"all: {len(compiled)} kernels")

@@ -37,6 +37,8 @@ def connect_pixels(
     start = tl.load(table + image).to(tl.int32)
     height = tl.load(table + 2 * num_images + image).to(tl.int32)
     width = tl.load(table + 3 * num_images + image).to(tl.int32)
+    if tl.program_id(0) * BLOCK >= height * width:
+        return
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = local < height * width
     y = local // width
@@ -50,7 +52,7 @@ def connect_pixels(
             there = inside & (y < height - 1)
             beside = local + width
         other = tl.load(cluster + start + beside, mask=there, other=0)
-        add_edges(one, other, there, slots, edges, edge_count, num_slots, num_room)
+        add_edges(one, other, there, local, slots, edges, edge_count, num_slots, num_room)
 
 
 @kernel
@@ -65,15 +67,15 @@ def connect_regions(
     v = tl.load(old_edges + num_old_room.to(tl.int64) + edge, mask=there, other=0)
     one = tl.load(cluster + u, mask=there, other=0)
     other = tl.load(cluster + v, mask=there, other=0)
-    add_edges(one, other, there, slots, edges, edge_count, num_slots, num_room)
+    add_edges(one, other, there, edge, slots, edges, edge_count, num_slots, num_room)
 
 
 @kernel
-def add_edges(one, other, there, slots, edges, edge_count, num_slots, num_room):
+def add_edges(one, other, there, lane, slots, edges, edge_count, num_slots, num_room):
     """Append edges between different clusters that are not there yet, the smaller number first."""
     u = tl.minimum(one, other)
     v = tl.maximum(one, other)
-    new = first_of_its_kind(u, v, there & (u != v), slots, num_slots).to(tl.int32)
+    new = first_of_its_kind(u, v, there & (u != v), lane, slots, num_slots).to(tl.int32)
     before = tl.cumsum(new, 0) - new
     room = tl.atomic_add(edge_count, tl.sum(new, 0).to(tl.int64), sem="relaxed")
     place = room + before
@@ -82,14 +84,14 @@ def add_edges(one, other, there, slots, edges, edge_count, num_slots, num_room):
 
 
 @kernel
-def first_of_its_kind(u, v, asked, slots, num_slots):
+def first_of_its_kind(u, v, asked, lane, slots, num_slots):
     """Whether an edge is not in the table yet, as far as a few probes tell; and put it there."""
     key = (u.to(tl.int64) << 32) | v.to(tl.int64)
-    slot = mix(key) & (num_slots - 1)  # their number is a power of two
+    # the compare-and-swap takes no mask: lanes that ask nothing compare in vain, each elsewhere
+    slot = tl.where(asked, mix(key), lane) & (num_slots - 1)  # their number is a power of two
     open_ = asked
     fresh = tl.zeros(u.shape, tl.int1)
     for _ in tl.static_range(PROBES):
-        # the compare-and-swap takes no mask: where nothing is asked, it compares in vain
         found = tl.atomic_cas(
             slots + slot,
             tl.where(open_, EMPTY, NEVER).to(tl.int64),

@@ -99,18 +99,18 @@ class Settings:
 
 @on_own_device
 def contract(
-    steps: Int[Tensor, "C n"],
+    steps: Int32[Tensor, "C n"],
     heights: list[int],
     widths: list[int],
     levels: int,
     num_regions: int,
     similarity: str,
     compactness: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The hierarchy of every image; see `spitgraph.kernels.operators.contract`.
+) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " _"], Int64[Tensor, " _"], list[int], list[int]]:
+    """The hierarchy of every image; see `spitgraph.kernels.operators.superpixels`.
 
     Args:
-        steps: [C, ΣH·W] int32 or int64 quantised features, the images one after the other.
+        steps: [C, ΣH·W] quantised features, the images one after the other.
         heights: H of each image.
         widths: W of each image.
         levels: Contraction steps T, if no count is asked for.
@@ -118,8 +118,12 @@ def contract(
         similarity: Name of the edge weight.
         compactness: λ in [0, 1].
 
+    Returns:
+        Region of each pixel, numbered over the batch; the parent maps one after the other, and
+        their lengths; how many of them, and how many regions, each image has.
+
     Raises:
-        ValueError: The batch has more pixels than 32 bits can number.
+        ValueError: The batch has more pixels than 32 bits can number, or too many images.
     """
     device = steps.device
     level = level_zero(steps, heights, widths)
@@ -154,8 +158,7 @@ def contract(
     maps = [part for image in parents for part in image]
     hierarchy = torch.cat(maps) if maps else torch.empty(0, dtype=torch.int64, device=device)
     level_sizes = on_device([part.numel() for part in maps], device)
-    num_levels = on_device([len(image) for image in parents], device)
-    return token, hierarchy, level_sizes, num_levels, on_device(counts, device)
+    return token, hierarchy, level_sizes, [len(image) for image in parents], counts
 
 
 def unfinished(
@@ -173,7 +176,7 @@ def starts(counts: list[int]) -> list[int]:
     return list(accumulate(counts, initial=0))[:-1]
 
 
-def level_zero(steps: Int[Tensor, "C n"], heights: list[int], widths: list[int]) -> Level:
+def level_zero(steps: Int32[Tensor, "C n"], heights: list[int], widths: list[int]) -> Level:
     """The pixels of a batch of images as regions."""
     counts = [height * width for height, width in zip(heights, widths, strict=True)]
     if sum(counts) > MOST_PIXELS:

@@ -7,6 +7,7 @@ program works on one of them for long; the pieces are added in a fixed order.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 import triton.language as tl
@@ -14,7 +15,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from spitgraph.extractors.histogram import CUTOFF
-from spitgraph.kernels.cuda.jit import kernel
+from spitgraph.kernels.cuda.jit import kernel, on_device
 
 #: Pixels of a piece, and those that a program handles at a time.
 PIECE = 512
@@ -64,12 +65,11 @@ def position_table(
 ) -> Float32[Tensor, "S bins"]:
     """exp(−½(v − b)²/σ²) of the coordinates v of images with these longer sides, one by one."""
     scale = 0.5**0.5 / sigma
-    rows = []
-    for side in sides:
-        position = 2 * torch.arange(side, dtype=torch.float64, device=device) / side - 1
-        offset = position[:, None] * scale - centres(bins, device) * scale
-        rows.append(torch.exp(-(offset * offset).clamp(max=CUTOFF)).float())
-    return torch.cat(rows)
+    images = on_device([sides, list(accumulate(sides, initial=0))[:-1]], device)
+    side, first_row = images.repeat_interleave(images[0], dim=1, output_size=sum(sides))
+    position = 2 * (torch.arange(len(side), device=device) - first_row).double() / side - 1
+    offset = position[:, None] * scale - centres(bins, device) * scale
+    return torch.exp(-(offset * offset).clamp(max=CUTOFF)).float()
 
 
 @kernel
@@ -142,11 +142,11 @@ def join_pieces(
     inside = cell < BINS * BINS
     begin = tl.load(first_piece + region)
     end = tl.load(first_piece + region + 1)
-    share = weight / tl.load(size + region).to(tl.float32)
+    share = weight / tl.load(size + region).to(tl.float64)
     for feature in tl.static_range(FEATURES):
-        total = tl.zeros([BLOCK], tl.float32)
+        total = tl.zeros([BLOCK], tl.float64)  # a region may have many pieces
         for piece in range(begin, end):
             at = (piece * FEATURES + feature) * (BINS * BINS) + cell
             total += tl.load(partial + at, mask=inside, other=0.0)
         out = vectors + (region * (BINS * BINS) + cell) * num_features + 3 + feature
-        tl.store(out, total * share, mask=inside)
+        tl.store(out, (total * share).to(tl.float32), mask=inside)

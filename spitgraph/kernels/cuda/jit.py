@@ -1,7 +1,7 @@
 """What the kernels share: how they are compiled and launched, exact rounding, a hash.
 
-A kernel's arguments are pointers, counts named `num_…`, and constants in capitals. In Triton's
-interpreter (`TRITON_INTERPRET=1`) the same kernels run on the CPU.
+A kernel's arguments are pointers, counts named `num_…`, numbers in single precision, and constants
+in capitals. In Triton's interpreter (`TRITON_INTERPRET=1`) the same kernels run on the CPU.
 """
 # mypy: allow-untyped-defs, allow-incomplete-defs
 
@@ -23,6 +23,8 @@ R = TypeVar("R")
 BLOCK = 512
 #: Most pixels of a batch: numbers of regions and of edges then fit 32 bits.
 MOST_PIXELS = 2**29
+#: Most images of a batch: a launch has no more rows of programs.
+MOST_IMAGES = 2**16 - 1
 
 #: The constants of splitmix64's finaliser, and their inverses modulo 2⁶⁴.
 FIRST = tl.constexpr(0xBF58476D1CE4E5B9)
@@ -34,13 +36,14 @@ WHOLE = tl.constexpr(1.5 * 2.0**52)
 
 
 def kernel(function: Callable) -> Any:
-    """Compile a function with Triton, once for all counts.
+    """Compile a function with Triton, once for all counts and all alignments of the pointers.
 
     What a checker of types has wrapped around it is taken off: Triton needs the function itself.
     """
     function = inspect.unwrap(function)
-    names = inspect.signature(function).parameters
-    return triton.jit(function, do_not_specialize=[n for n in names if n.startswith("num_")])
+    arguments = inspect.signature(function).parameters.values()
+    variable = [a.name for a in arguments if a.annotation is a.empty]  # constants are annotated
+    return triton.jit(function, do_not_specialize=variable)
 
 
 def on_own_device(function: Callable[P, R]) -> Callable[P, R]:
@@ -61,7 +64,12 @@ def launch(kernel: Any, elements: int, images: int, *args: Any, **constants: Any
     """Run a kernel on so many elements of each image, `BLOCK` of them a program.
 
     Multiplications and additions are never fused: every operation rounds as in plain PyTorch.
+
+    Raises:
+        ValueError: There are more images than a launch can have rows of programs.
     """
+    if images > MOST_IMAGES:
+        raise ValueError(f"a batch may have at most {MOST_IMAGES} images, got {images}")
     if elements and images:
         grid = (triton.cdiv(elements, BLOCK), images)
         kernel[grid](*args, **constants, BLOCK=BLOCK, enable_fp_fusion=False)
@@ -71,7 +79,7 @@ def on_device(
     numbers: Sequence[int] | Sequence[Sequence[int]], device: torch.device
 ) -> Int64[Tensor, "*S"]:
     """A row or table of whole numbers, copied to the device without waiting for it."""
-    table = torch.tensor(numbers, dtype=torch.int64)
+    table = torch.tensor(numbers, dtype=torch.int64, device="cpu")
     if device.type == "cuda":
         table = table.pin_memory()
     return table.to(device, non_blocking=True)

@@ -18,8 +18,11 @@ def pool(
     """
     image = tl.program_id(1)
     start = tl.load(table + image).to(tl.int32)
+    count = tl.load(table + num_images + image)
+    if tl.program_id(0) * BLOCK >= count:
+        return
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = local < tl.load(table + num_images + image)
+    inside = local < count
     region = start + local
     target = tl.load(cluster + region, mask=inside, other=0)
     rows = num_regions.to(tl.int64)
@@ -50,7 +53,21 @@ def pool(
             y_min = tl.load(box + rows + region, mask=inside, other=0)
             x_max = tl.load(box + 2 * rows + region, mask=inside, other=0)
             y_max = tl.load(box + 3 * rows + region, mask=inside, other=0)
-        tl.atomic_min(new_box + target, x_min, mask=inside, sem="relaxed")
-        tl.atomic_min(new_box + new_rows + target, y_min, mask=inside, sem="relaxed")
-        tl.atomic_max(new_box + 2 * new_rows + target, x_max, mask=inside, sem="relaxed")
-        tl.atomic_max(new_box + 3 * new_rows + target, y_max, mask=inside, sem="relaxed")
+        widen(new_box, new_rows, target, x_min, y_min, x_max, y_max, inside)
+
+
+@kernel
+def widen(box, rows, region, x_min, y_min, x_max, y_max, inside):
+    """Widen regions' boxes, row by row of `box`; what lies inside them already costs a load."""
+    left = box + region
+    top = left + rows
+    right = top + rows
+    bottom = right + rows
+    beyond = inside & (x_min < tl.load(left, mask=inside, other=0))
+    tl.atomic_min(left, x_min, mask=beyond, sem="relaxed")
+    beyond = inside & (y_min < tl.load(top, mask=inside, other=0))
+    tl.atomic_min(top, y_min, mask=beyond, sem="relaxed")
+    beyond = inside & (x_max > tl.load(right, mask=inside, other=0))
+    tl.atomic_max(right, x_max, mask=beyond, sem="relaxed")
+    beyond = inside & (y_max > tl.load(bottom, mask=inside, other=0))
+    tl.atomic_max(bottom, y_max, mask=beyond, sem="relaxed")

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from spitgraph.kernels.cuda.jit import kernel, launch, on_device, on_own_device, whole
+from spitgraph.kernels.cuda.reduce import widen
 from spitgraph.regions import COLOUR_STEPS, FAR
 
 
@@ -68,7 +69,7 @@ def measured(
         measure, max(areas), len(areas),
         cluster, pixels, table, sums, bbox, num_regions, len(areas), STEPS=float(COLOUR_STEPS),
     )  # fmt: skip
-    return sums[5], bbox.t().contiguous(), sums[:5].double() / sums[5]
+    return sums[5].clone(), bbox.t().contiguous(), sums[:5].double() / sums[5]
 
 
 def shared_borders(
@@ -101,6 +102,8 @@ def measure(
     start = tl.load(table + image)
     height = tl.load(table + num_images + image).to(tl.int32)
     width = tl.load(table + 2 * num_images + image).to(tl.int32)
+    if tl.program_id(0) * BLOCK >= height * width:
+        return
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = local < height * width
     y = (local // width).to(tl.int64)
@@ -115,10 +118,7 @@ def measure(
         tl.atomic_add(sums + (2 + channel) * rows + region, steps, mask=inside, sem="relaxed")
     one = tl.full([BLOCK], 1, tl.int64)
     tl.atomic_add(sums + 5 * rows + region, one, mask=inside, sem="relaxed")
-    tl.atomic_min(bbox + region, x, mask=inside, sem="relaxed")
-    tl.atomic_min(bbox + rows + region, y, mask=inside, sem="relaxed")
-    tl.atomic_max(bbox + 2 * rows + region, x + 1, mask=inside, sem="relaxed")
-    tl.atomic_max(bbox + 3 * rows + region, y + 1, mask=inside, sem="relaxed")
+    widen(bbox, rows, region, x, y, x + 1, y + 1, inside)
 
 
 @kernel
@@ -130,6 +130,8 @@ def sides_between_regions(
     start = tl.load(table + image)
     height = tl.load(table + num_images + image).to(tl.int32)
     width = tl.load(table + 2 * num_images + image).to(tl.int32)
+    if tl.program_id(0) * BLOCK >= height * width:
+        return
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = local < height * width
     y = local // width

@@ -15,8 +15,11 @@ def count_merging(best, self_weight, table, merging, num_images, BLOCK: tl.const
     """How many regions of each image would merge."""
     image = tl.program_id(1)
     start = tl.load(table + image).to(tl.int32)
+    count = tl.load(table + num_images + image)
+    if tl.program_id(0) * BLOCK >= count:
+        return
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = local < tl.load(table + num_images + image)
+    inside = local < count
     strongest = tl.load(best + start + local, mask=inside, other=-1)
     own = tl.load(self_weight + start + local, mask=inside, other=0)
     merges = inside & (strongest >= 0) & (strongest >= own)  # the former: has a neighbour
@@ -66,8 +69,11 @@ def link(
     """
     image = tl.program_id(1)
     start = tl.load(table + image).to(tl.int32)
+    count = tl.load(table + num_images + image)
+    if tl.program_id(0) * BLOCK >= count:
+        return
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = local < tl.load(table + num_images + image)
+    inside = local < count
     region = start + local
     rank = tl.load(priority + region, mask=inside, other=NO_PRIORITY)
     points = inside & (rank != NO_PRIORITY)
@@ -157,8 +163,11 @@ def number_clusters(
     """Cluster of every region, numbered in the batch and within its image."""
     image = tl.program_id(1)
     start = tl.load(table + image).to(tl.int32)
+    count = tl.load(table + num_images + image)
+    if tl.program_id(0) * BLOCK >= count:
+        return
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = local < tl.load(table + num_images + image)
+    inside = local < count
     region = start + local
     leader = tl.load(first_of + region, mask=inside, other=0)
     mine = tl.load(number + leader, mask=inside, other=1) - 1

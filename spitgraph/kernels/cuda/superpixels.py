@@ -29,5 +29,7 @@ def superpixels(
     cluster, hierarchy, level_sizes, num_levels, counts = contract(
         steps, heights, widths, levels, num_regions, similarity, compactness
     )
-    regions = describe(cluster, pixels, heights, widths, counts.tolist())
-    return pixels, cluster, hierarchy, level_sizes, num_levels, counts, *regions
+    regions = describe(cluster, pixels, heights, widths, counts)
+    depths = torch.tensor(num_levels, device="cpu")
+    nodes = torch.tensor(counts, device="cpu")
+    return pixels, cluster, hierarchy, level_sizes, depths, nodes, *regions

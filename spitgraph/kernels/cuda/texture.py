@@ -22,6 +22,8 @@ def gradients(pixels, table, texture, num_pixels, num_images, BLOCK: tl.constexp
     start = tl.load(table + image)
     height = tl.load(table + num_images + image).to(tl.int32)
     width = tl.load(table + 2 * num_images + image).to(tl.int32)
+    if tl.program_id(0) * BLOCK >= height * width:
+        return
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = local < height * width
     y = local // width

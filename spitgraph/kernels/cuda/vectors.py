@@ -28,7 +28,7 @@ def token_vectors(
     gradient: bool,
     mode: str,
 ) -> Float32[Tensor, "N D"]:
-    """What `InterpolationExtractor` computes, to 1e-6. The host never waits.
+    """What `InterpolationExtractor` computes, to 1e-6. The host waits once, for the check.
 
     Args:
         pixels: RGB in [0, 1], the images one after the other, row by row.
@@ -42,6 +42,9 @@ def token_vectors(
         sigma: Standard deviation of the histograms' Gaussian.
         gradient: Whether the gradient histogram is part of the vector.
         mode: `"bilinear"` or `"nearest"`.
+
+    Raises:
+        ValueError: `cluster` or `bbox` reaches beyond an image, or there are too many images.
     """
     device = pixels.device
     pixels = pixels.detach().contiguous()
@@ -52,6 +55,7 @@ def token_vectors(
     table = on_device([first_pixel, heights, widths, offsets, counts], device)
     image_of = torch.arange(images, device=device)
     image_of = image_of.repeat_interleave(table[4], output_size=num_regions)
+    check_reach(cluster, bbox, table, image_of)
 
     vectors = torch.empty(num_regions, bins**2 * features, device=device)
     by_region = (num_regions, triton.cdiv(bins**2, CELLS))
@@ -82,6 +86,30 @@ def token_vectors(
         BINS=bins, FEATURES=1 + gradient, BLOCK=CELLS, enable_fp_fusion=False,
     )  # fmt: skip
     return vectors
+
+
+def check_reach(
+    cluster: Int64[Tensor, " HW"],
+    bbox: Int64[Tensor, "N 4"],
+    table: Int64[Tensor, "5 B"],
+    image_of: Int64[Tensor, " N"],
+) -> None:
+    """Raise a ValueError where the kernels would read outside of an image."""
+    _, height, width, _, counts = table
+    low, high = bbox[:, :2], bbox[:, 2:]
+    sides = torch.stack([width, height], dim=1)[image_of]
+    boxes = ((low >= 0) & (low < high) & (high <= sides)).all()
+    areas = height * width
+    first, count = (
+        of_image.repeat_interleave(areas, output_size=len(cluster))
+        for of_image in (counts.cumsum(0) - counts, counts)
+    )
+    clusters = ((cluster >= first) & (cluster < first + count)).all()
+    boxes, clusters = torch.stack([boxes, clusters]).tolist()  # the host waits here
+    if not boxes:
+        raise ValueError("bbox reaches beyond the image")
+    if not clusters:
+        raise ValueError("cluster reaches beyond the image's tokens")
 
 
 def position_rows(heights: list[int], widths: list[int]) -> tuple[list[int], list[int]]:

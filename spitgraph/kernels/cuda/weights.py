@@ -31,6 +31,8 @@ def strongest_neighbours(
     start = tl.load(table + image).to(tl.int32)
     height = tl.load(table + 2 * num_images + image).to(tl.int32)
     width = tl.load(table + 3 * num_images + image).to(tl.int32)
+    if tl.program_id(0) * BLOCK >= height * width:
+        return
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = local < height * width
     y = local // width
@@ -76,6 +78,8 @@ def region_values(
     image = tl.program_id(1)
     start = tl.load(table + image).to(tl.int32)
     count = tl.load(table + num_images + image)
+    if tl.program_id(0) * BLOCK >= count:
+        return
     pixels = tl.load(table + 2 * num_images + image) * tl.load(table + 3 * num_images + image)
     local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = local < count
