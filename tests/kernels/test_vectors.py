@@ -1,5 +1,9 @@
 """The fused φ of the CPU against the plain one."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -145,6 +149,14 @@ def test_vectors_do_not_depend_on_batch_or_threads():
             assert all(map(torch.equal, vectors, map(fused_vectors, graphs)))
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are not listed")
+def test_helping_threads_start_no_threads_of_openmp():
+    """With more of them than processors, all OpenMP threads of a process would become slow."""
+    script = Path(__file__).with_name("count_threads.py")
+    result = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "1"
 
 
 @pytest.mark.parametrize("change", ["cluster too large", "cluster negative", "bbox"])

@@ -2,6 +2,9 @@
 
 Numba's own thread pools end a process that forks, or enters them from two threads: both happen
 under a `DataLoader`. Idle threads here sleep, and a forked child starts its own.
+
+Jobs call no PyTorch operation that divides its work: OpenMP would start further threads for each
+that does, and with more of them than processors, all of a process wait for each other asleep.
 """
 
 import inspect

@@ -69,6 +69,8 @@ def token_vectors(
     announce_compilation(adjust_contrast, "token vector")
     channels = 4 + gradient
     x = empty(size.numel(), channels * bins * bins, dtype=np.float32)
+    scale = np.float32(min(0.5**0.5 / sigma, np.finfo(np.float32).max))
+    centres = scaled_centres(bins, scale)
     areas = [height * width for height, width in zip(heights, widths, strict=True)]
     images = []
     first = 0
@@ -80,8 +82,9 @@ def token_vectors(
         x.view(-1, bins, bins, channels).split(counts),
         strict=True,
     ):
+        tables = *position_kernels(max(height, width), bins, sigma), centres
         arrays = (part.numpy() for part in parts)
-        images.append(ImageVectors(height, width, first, sigma, mode == "nearest", *arrays))
+        images.append(ImageVectors(height, width, first, scale, tables, mode == "nearest", *arrays))
         first += images[-1].num_tokens
     small, large = [], images
     if sum(area <= SMALL for area in areas) >= MANY * torch.get_num_threads():
@@ -100,7 +103,8 @@ class ImageVectors:
         height: H.
         width: W.
         first: Number of its first token in the batch.
-        sigma: Standard deviation of the histograms' Gaussian.
+        scale: 1 / (√2·σ) of the histograms' Gaussian.
+        tables: See `describe_tokens`: rows, columns and centres.
         nearest: Whether colour is not interpolated.
         pixels: [HW, 3] float32.
         cluster: [HW] int64, numbered from `first`.
@@ -114,7 +118,8 @@ class ImageVectors:
         height: int,
         width: int,
         first: int,
-        sigma: float,
+        scale: np.float32,
+        tables: tuple[np.ndarray, ...],
         nearest: bool,
         pixels: np.ndarray,
         cluster: np.ndarray,
@@ -124,10 +129,8 @@ class ImageVectors:
     ) -> None:
         self.height, self.width, self.first = height, width, first
         self.pixels, self.cluster, self.size, self.bbox = pixels, cluster, size, bbox
-        self.vectors, self.sigma, self.nearest = vectors, sigma, nearest
-        self.num_tokens, self.bins = vectors.shape[:2]
-        self.has_gradient = vectors.shape[3] == 5
-        self.scale = np.float32(min(0.5**0.5 / sigma, np.finfo(np.float32).max))
+        self.vectors, self.scale, self.tables, self.nearest = vectors, scale, tables, nearest
+        self.num_tokens, self.has_gradient = len(vectors), vectors.shape[3] == 5
 
     def describe(self) -> None:
         """All of it, in the caller's thread."""
@@ -203,8 +206,7 @@ class ImageVectors:
             self.size[begin:end],
             self.bbox[begin:end],
             begin,
-            *position_kernels(max(self.height, self.width), self.bins, self.sigma),
-            scaled_centres(self.bins, self.scale),
+            *self.tables,
             self.nearest,
             self.vectors[begin:end],
         )
