@@ -214,11 +214,14 @@ def test_after_an_exception_no_more_is_begun(num_threads, failing):
 def test_a_team_one_of_whom_fails_ends(layout, num_threads, monkeypatch, failing):
     layout("team")
     num_threads(2)
-    contract = superpixels.contract_image
+    contract, begun = superpixels.contract_image, threading.Event()
 
     def fail(worker, image, work, *args):
         if worker != failing:
+            if worker == 0:
+                assert begun.wait(10)  # else it may be done before anyone else begins
             return contract(worker, image, work, *args)
+        begun.set()
         while worker and next_chunk(work.board, len(work.tally))[1] < 0:
             pass
         raise MemoryError

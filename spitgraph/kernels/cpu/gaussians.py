@@ -76,12 +76,9 @@ def _gaussians(
             with cgutils.for_range(builder, args[3]) as loop:
                 place = builder.mul(builder.add(args[2], loop.index), ir.Constant(_LENGTH, 2))
                 value = builder.load(builder.gep(values.data, [builder.add(place, args[1])]))
-                spread = builder.insert_element(
-                    ir.Constant(ROW, ir.Undefined), value, ir.Constant(_BITS, 0)
-                )
-                spread = builder.shuffle_vector(spread, spread, ir.Constant(_ROW_BITS, None))
+                kernel = _gaussian(builder, builder.fsub(splat(builder, value), near))
                 into = row(result, builder.add(builder.mul(loop.index, num_bins), bins))
-                builder.store(_gaussian(builder, builder.fsub(spread, near)), into, align=4)
+                builder.store(kernel, into, align=4)
         return context.get_dummy_value()
 
     return signature, generate

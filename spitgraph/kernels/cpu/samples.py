@@ -107,7 +107,7 @@ def bilinear_samples(
         width: W.
         region: Which one.
         bbox: (x_min, y_min, x_max, y_max) of the region, max exclusive.
-        vector: [β · β · C], C ≥ 4, of which the first three channels are filled, and the fourth
+        vector: [β, β, C], C ≥ 4, of which the first three channels are filled, and the fourth
             is overwritten.
     """
     bins = np.int64(vector.shape[0])
