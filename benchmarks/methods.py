@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from math import inf
 from statistics import median
 from typing import Any, NamedTuple, Protocol
@@ -56,11 +56,16 @@ class Ours:
     def prepared(self, images: Images) -> Tensor:
         return _uint8_batch(images, self.device)
 
+    @cached_property
+    def steps(self) -> torch.nn.Sequential:
+        """Made once, as users would."""
+        tokenizer = SuperpixelTokenizer(levels=4, num_tokens=self.count)
+        extractor = [InterpolationExtractor(bins=16, gradient=True)] if self.vectors else []
+        return torch.nn.Sequential(tokenizer, *extractor)
+
     def __call__(self, batch: Tensor) -> Any:
         with plain() if self.is_plain else nullcontext():
-            tokens = SuperpixelTokenizer(levels=4, num_tokens=self.count)(batch)
-            if self.vectors:
-                tokens = InterpolationExtractor(bins=16, gradient=True)(tokens)
+            tokens = self.steps(batch)
         _wait_for(self.device)
         return tokens
 

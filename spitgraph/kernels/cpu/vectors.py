@@ -1,11 +1,12 @@
 """φ of a batch on the CPU: prepare every image's pixels, then describe its tokens (METHOD 4).
 
 Many small images are one job each, so that an image is described while it is in a thread's cache.
-Others are divided into bands of rows, then into ranges of tokens. The division depends on the image
-alone and a token is one thread's, so that neither batch nor threads change a bit.
+Others are divided into parts, then into ranges of tokens. A token is one thread's, and pixels are
+looked up in the same groups however an image is divided, so that neither batch nor threads change
+a bit.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache, partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.runs import find_runs, sort_pixels, sort_runs
 from spitgraph.kernels.cpu.samples import bilinear_samples, nearest_samples
 from spitgraph.kernels.cpu.texture import gradients
-from spitgraph.kernels.cpu.threads import announce_compilation, for_each, kernel
+from spitgraph.kernels.cpu.threads import announce_compilation, for_each, jobs, kernel
 
 #: Pixels of a job, about.
 JOB = 2**14
@@ -134,8 +135,9 @@ class ImageVectors:
 
     def describe(self) -> None:
         """All of it, in the caller's thread."""
-        for job in self.pixel_jobs():
-            job()
+        self.pixel_jobs()
+        self._sort()
+        self._adjust(0, len(self.cluster))
         self.texture_jobs()
         self._gradients(0, self.height)
         self._describe(0, self.num_tokens)
@@ -145,13 +147,17 @@ class ImageVectors:
         """Whose the pixels are, and their colours."""
         self.region = np.empty(len(self.cluster), np.int32)
         self.colour = np.empty(self.pixels.size + 1, np.float32)
-        return [self._sort, *(partial(self._adjust, *band) for band in self._bands())]
+        return [self._sort, *(partial(self._adjust, *part) for part in jobs(len(self.cluster)))]
 
     def texture_jobs(self) -> list[Job]:
         """Gradients, sorted by token."""
         num_pixels = len(self.cluster) if self.has_gradient else 0
         self.texture = np.empty((num_pixels, 2), np.float32)
-        return [partial(self._gradients, *band) for band in self._bands() if num_pixels]
+        rows = max(1, JOB // self.width)
+        return [
+            partial(self._gradients, y, min(y + rows, self.height))
+            for y in range(0, self.height if num_pixels else 0, rows)
+        ]
 
     def token_jobs(self) -> list[Job]:
         """The vectors, tokens side by side."""
@@ -162,11 +168,6 @@ class ImageVectors:
             for begin, end in zip([0, *ends[:-1]], ends, strict=True)
             if begin < end
         ]
-
-    def _bands(self) -> Iterable[tuple[int, int]]:
-        """First row and the one after the last of bands of rows."""
-        rows = max(1, JOB // self.width)
-        return ((y, min(y + rows, self.height)) for y in range(0, self.height, rows))
 
     def _sort(self) -> None:
         low, high = self.bbox[:, :2], self.bbox[:, 2:]
@@ -185,9 +186,9 @@ class ImageVectors:
         if self.has_gradient:
             sort_pixels(self.region, self.first_pixel, self.place)
 
-    def _adjust(self, first: int, last: int) -> None:
-        band = slice(first * self.width, last * self.width)
-        adjust_contrast(self.pixels[band], self.colour[:-1].reshape(-1, 3)[band])
+    def _adjust(self, begin: int, end: int) -> None:
+        part = slice(begin, end)  # begins with a group of pixels that are looked up together
+        adjust_contrast(self.pixels[part], self.colour[:-1].reshape(-1, 3)[part])
 
     def _gradients(self, first: int, last: int) -> None:
         if self.has_gradient:
