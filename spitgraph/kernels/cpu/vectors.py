@@ -135,29 +135,23 @@ class ImageVectors:
 
     def describe(self) -> None:
         """All of it, in the caller's thread."""
-        self.pixel_jobs()
+        self._allocate()
         self._sort()
         self._adjust(0, len(self.cluster))
-        self.texture_jobs()
-        self._gradients(0, self.height)
+        if self.has_gradient:
+            self._gradients(0, self.height)
         self._describe(0, self.num_tokens)
         del self.colour, self.texture, self.region, self.place
 
     def pixel_jobs(self) -> list[Job]:
         """Whose the pixels are, and their colours."""
-        self.region = np.empty(len(self.cluster), np.int32)
-        self.colour = np.empty(self.pixels.size + 1, np.float32)
+        self._allocate()
         return [self._sort, *(partial(self._adjust, *part) for part in jobs(len(self.cluster)))]
 
     def texture_jobs(self) -> list[Job]:
         """Gradients, sorted by token."""
-        num_pixels = len(self.cluster) if self.has_gradient else 0
-        self.texture = np.empty((num_pixels, 2), np.float32)
-        rows = max(1, JOB // self.width)
-        return [
-            partial(self._gradients, y, min(y + rows, self.height))
-            for y in range(0, self.height if num_pixels else 0, rows)
-        ]
+        rows, height = max(1, JOB // self.width), self.height if self.has_gradient else 0
+        return [partial(self._gradients, y, min(y + rows, height)) for y in range(0, height, rows)]
 
     def token_jobs(self) -> list[Job]:
         """The vectors, tokens side by side."""
@@ -168,6 +162,12 @@ class ImageVectors:
             for begin, end in zip([0, *ends[:-1]], ends, strict=True)
             if begin < end
         ]
+
+    def _allocate(self) -> None:
+        num_pixels = len(self.cluster)
+        self.region = np.empty(num_pixels, np.int32)
+        self.colour = np.empty(3 * num_pixels + 1, np.float32)
+        self.texture = np.empty((num_pixels if self.has_gradient else 0, 2), np.float32)
 
     def _sort(self) -> None:
         low, high = self.bbox[:, :2], self.bbox[:, 2:]
@@ -191,8 +191,7 @@ class ImageVectors:
         adjust_contrast(self.pixels[part], self.colour[:-1].reshape(-1, 3)[part])
 
     def _gradients(self, first: int, last: int) -> None:
-        if self.has_gradient:
-            gradients(self.pixels, self.width, first, last, self.scale, self.place, self.texture)
+        gradients(self.pixels, self.width, first, last, self.scale, self.place, self.texture)
 
     def _describe(self, begin: int, end: int) -> None:
         describe_tokens(
