@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Int32, Shaped
 from torch import Tensor
 
+from spitgraph.contraction import operator
 from spitgraph.data import TokenData, tokens_of_batch
 from spitgraph.grid import flatten_pixels
 from spitgraph.images import unit_rgb
-from spitgraph.kernels import operators
 from spitgraph.regions import Regions
 
 
@@ -34,7 +34,7 @@ def fused_tokens(
     """
     with torch.no_grad():
         pixels, cluster, hierarchy, level_sizes, num_levels, counts, *regions, num_edges = (
-            operators.superpixels(
+            operator.superpixels(
                 [image.detach() for image in images],
                 steps,
                 levels,

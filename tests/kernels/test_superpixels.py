@@ -17,8 +17,9 @@ from spitgraph.pixels import comparison_features
 
 pytest.importorskip("numba")
 
-from spitgraph.kernels.cpu import superpixels, threads  # noqa: E402
-from spitgraph.kernels.cpu.colour import lab_of_levels  # noqa: E402
+from spitgraph.contraction.cpu import batch as superpixels  # noqa: E402
+from spitgraph.contraction.cpu.colour import lab_of_levels  # noqa: E402
+from spitgraph.kernels.cpu import jit, threads  # noqa: E402
 from spitgraph.kernels.cpu.team import next_chunk  # noqa: E402
 
 
@@ -235,16 +236,16 @@ def test_a_team_one_of_whom_fails_ends(layout, num_threads, monkeypatch, failing
 
 
 def test_where_compiled_code_cannot_be_kept(monkeypatch, caplog):
-    compile_ = threads.numba.njit
+    compile_ = jit.numba.njit
 
     def njit(cache=False, **options):
         if cache:
             raise RuntimeError("cannot cache function: no locator available")
         return compile_(**options)
 
-    monkeypatch.setattr(threads.numba, "njit", njit)
-    twice = threads.kernel(lambda x: 2 * x)
-    threads.announce_compilation(twice, "doubling")
+    monkeypatch.setattr(jit.numba, "njit", njit)
+    twice = jit.kernel(lambda x: 2 * x)
+    jit.announce_compilation(twice, "doubling")
     assert twice(21) == 42
     assert "compiling the doubling kernels, in every process" in caplog.text
 
@@ -261,16 +262,17 @@ def test_forked_children_have_threads_of_their_own():
 
 def test_operators_are_sound():
     """Fake tensors get the right shapes, nothing is written to arguments: `torch.compile` works."""
-    from spitgraph.kernels import operators
+    from spitgraph.contraction import operator
+    from spitgraph.extractors.interpolation import operator as vectors
 
     image = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
     for count in (0, 5):
         torch.library.opcheck(
-            operators.superpixels, ([image, image], None, 2, count, "distance", 0.0)
+            operator.superpixels, ([image, image], None, 2, count, "distance", 0.0)
         )
     tokens = SuperpixelTokenizer()([image, image])
     described = (tokens.pixels, tokens.cluster, tokens.to_dict()["size"], tokens.bbox)
     counts = tokens.ptr.diff().tolist()
     torch.library.opcheck(
-        operators.token_vectors, (*described, [8, 8], [9, 9], counts, 4, 0.05, True, "bilinear")
+        vectors.token_vectors, (*described, [8, 8], [9, 9], counts, 4, 0.05, True, "bilinear")
     )

@@ -17,7 +17,7 @@ from spitgraph.kernels import plain
 
 pytest.importorskip("numba")
 
-from spitgraph.kernels.cpu.vectors import token_vectors  # noqa: E402
+from spitgraph.extractors.interpolation.cpu.vectors import token_vectors  # noqa: E402
 
 
 def fused_vectors(tokens, bins=16, *, sigma=0.05, gradient=True, mode="bilinear"):

@@ -7,18 +7,20 @@ from hypothesis import strategies as st
 
 from spitgraph import SuperpixelTokenizer, kernels
 from spitgraph import contraction as plain
+from spitgraph.contraction import operator
+from spitgraph.contraction.cuda import connect
+from spitgraph.contraction.cuda.colour import lab_steps
+from spitgraph.contraction.cuda.hierarchy import contract
 from spitgraph.contraction.graph import quantise
 from spitgraph.data import tokens_from_partition
 from spitgraph.extractors import InterpolationExtractor
+from spitgraph.extractors.interpolation import operator as vector_operator
+from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
 from spitgraph.images import unit_rgb
-from spitgraph.kernels import operators
-from spitgraph.kernels.cuda import connect, jit
-from spitgraph.kernels.cuda.colour import lab_steps
-from spitgraph.kernels.cuda.contraction import contract
-from spitgraph.kernels.cuda.regions import describe
-from spitgraph.kernels.cuda.vectors import token_vectors
+from spitgraph.kernels.cuda import jit
 from spitgraph.pixels import comparison_features, lab
 from spitgraph.regions import describe_regions
+from spitgraph.regions.cuda import describe
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 #: The interpreter takes milliseconds a program: few examples there.
@@ -178,7 +180,7 @@ def test_lab_steps(awkward_images):
 
 def implementation(operator):
     """The operator on a GPU, or else what is registered for one."""
-    return operator if DEVICE.type == "cuda" else operator._backend_fns[operators.CUDA]
+    return operator if DEVICE.type == "cuda" else operator._backend_fns["cuda"]
 
 
 @pytest.mark.parametrize("options", [{"levels": 3}, {"num_tokens": 7, "features": "spit"}])
@@ -194,7 +196,7 @@ def test_operators(awkward_images, options):
     if options.get("features") == "spit":
         images = [unit_rgb(image) for image in images]
         steps = tokenizer._steps(images).to(DEVICE)
-    came = implementation(operators.superpixels)(
+    came = implementation(operator.superpixels)(
         [image.to(DEVICE) for image in images],
         steps,
         options.get("levels", 0),
@@ -216,7 +218,7 @@ def test_operators(awkward_images, options):
 
     heights, widths = expected.image_size.t().tolist()
     pixels, cluster, size, bbox = came[0], came[1], came[6], came[7]
-    x = implementation(operators.token_vectors)(
+    x = implementation(vector_operator.token_vectors)(
         pixels, cluster, size, bbox, heights, widths, counts.tolist(), 3, 0.05, True, "bilinear"
     )
     assert (x.cpu() - expected.x).abs().max() <= 1e-6 * max(1, expected.x.abs().max())

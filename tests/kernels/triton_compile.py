@@ -12,10 +12,10 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime.jit import JITFunction
 
 from spitgraph.contraction import SIMILARITIES
-from spitgraph.kernels.cuda import contraction
-from spitgraph.kernels.cuda.colour import lab_steps
-from spitgraph.kernels.cuda.regions import describe
-from spitgraph.kernels.cuda.vectors import token_vectors
+from spitgraph.contraction.cuda import hierarchy as contraction
+from spitgraph.contraction.cuda.colour import lab_steps
+from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
+from spitgraph.regions.cuda import describe
 
 ARCHITECTURES = 80, 90
 HEIGHT, WIDTH = 5, 6

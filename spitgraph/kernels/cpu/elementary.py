@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba.extending import intrinsic
 
-from spitgraph.kernels.cpu.threads import kernel
+from spitgraph.kernels.cpu.jit import kernel
 
 #: Adding and subtracting this rounds to a whole number, which is then in the lowest bits.
 _ROUND = 1.5 * 2.0**52

@@ -14,7 +14,7 @@ import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from spitgraph.kernels.cpu.threads import kernel
+from spitgraph.kernels.cpu.jit import kernel
 
 TICKET, DONE = 0, 1
 #: The phase in which everyone goes home.

@@ -1,0 +1,1 @@
+"""The contraction on the CPU, compiled by Numba."""

@@ -1,0 +1,58 @@
+"""From an image's compact maps to the tensors that tokens hold."""
+
+import numpy as np
+
+from spitgraph.kernels.cpu.jit import kernel
+
+
+@kernel
+def token_of_region(deep: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Token of each region of level 1, from the parent maps of the levels above, last to first."""
+    token = np.arange(np.uint32(counts[-1]), dtype=np.uint32)
+    end = len(deep)
+    for level in range(len(counts) - 2, 0, -1):
+        parent = deep[end - counts[level] : end]
+        end -= counts[level]
+        below = np.empty(len(parent), np.uint32)
+        for r in range(len(parent)):
+            below[r] = token[parent[r]]
+        token = below
+    return token
+
+
+@kernel
+def finish_pixels(
+    labels: np.ndarray,
+    token: np.ndarray,
+    first: int,
+    begin: int,
+    end: int,
+    parent: np.ndarray,
+    cluster: np.ndarray,
+) -> None:
+    """Write region of level 1 and token of the pixels in [begin, end).
+
+    Args:
+        labels: [P] uint32, regions of level 1.
+        token: [n] uint32, token of each of them.
+        first: First token of the image in the batch.
+        begin: First pixel.
+        end: Behind the last.
+        parent: [P] int64, written: regions; or none.
+        cluster: [P] int64, written: tokens.
+    """
+    if len(parent) > 0:
+        for p in range(begin, end):
+            parent[p] = labels[p]
+    for p in range(begin, end):
+        cluster[p] = first + np.int64(token[labels[p]])
+
+
+@kernel
+def interleave(image: np.ndarray, pixels: np.ndarray, begin: int, end: int) -> None:
+    """Channels [3, n] → pixels [n, 3], for the pixels in [begin, end)."""
+    red, green, blue = image[0], image[1], image[2]
+    for p in range(begin, end):
+        pixels[p, 0] = red[p]
+        pixels[p, 1] = green[p]
+        pixels[p, 2] = blue[p]

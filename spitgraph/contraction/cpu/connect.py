@@ -1,0 +1,104 @@
+"""Who touches whom at the next level: a list of edges, most of them once (METHOD 2.5).
+
+An edge that is listed twice changes nothing, it only costs. Of a straight border between two
+regions of pixels, the first side is listed. Later on, what was seen lately is kept in a small
+table, where a new edge displaces an older one. So edges need not be sorted.
+"""
+
+import numpy as np
+
+from spitgraph.kernels.cpu.jit import kernel, part
+
+#: Multipliers that spread the two ends over the table.
+_U, _V = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
+_0, _1, _16, _32 = np.uint32(0), np.uint32(1), np.uint32(16), np.uint64(32)
+#: No edge: its ends are equal.
+_NONE = np.uint64(0)
+
+
+def table_size(width: int) -> int:
+    """Entries, a power of two, for the edges of a few rows of regions."""
+    return min(max(1 << (4 * width).bit_length(), 2**10), 2**16)
+
+
+@kernel
+def connect_pixels(
+    begin: int, end: int, width: int, label: np.ndarray, u: np.ndarray, v: np.ndarray
+) -> int:
+    """List the edges that cross the pixel sides right of and below the pixels in [begin, end).
+
+    Args:
+        begin: First pixel of a row.
+        end: Behind the last pixel of a row.
+        width: Of a row.
+        label: [H·W] uint32, region of each pixel.
+        u: [2·(end − begin)] uint32, smaller ends, written.
+        v: The same for the larger ends.
+
+    Returns:
+        How many edges were listed.
+    """
+    begins = np.empty(width, np.uint8)  # whether a border begins here
+    place = np.empty(width, np.uint32)
+    above = label[begin : begin + width]
+    written = 0
+    for row in range(begin, end, width):
+        here = label[row : row + width]
+        if row == begin:
+            for x in range(width - 1):
+                begins[x] = here[x] != here[x + 1]
+        else:
+            for x in range(width - 1):
+                a, b = here[x], here[x + 1]
+                begins[x] = (a != b) & ((a != above[x]) | (b != above[x + 1]))
+        found = _0
+        for x in range(width - 1):
+            place[found] = x
+            found += begins[x]
+        low, high = u[written : written + width], v[written : written + width]
+        for k in range(found):
+            a, b = here[place[k]], here[place[k] + _1]
+            low[k], high[k] = min(a, b), max(a, b)
+        written += np.int64(found)
+        above = here
+        if row + width < len(label):
+            below = label[row + width : row + 2 * width]
+            begins[0] = here[0] != below[0]
+            for x in range(1, width):
+                a, b = here[x], below[x]
+                begins[x] = (a != b) & ((a != here[x - 1]) | (b != below[x - 1]))
+            found = _0
+            for x in range(width):
+                place[found] = x
+                found += begins[x]
+            low, high = u[written : written + width], v[written : written + width]
+            for k in range(found):
+                a, b = here[place[k]], below[place[k]]
+                low[k], high[k] = min(a, b), max(a, b)
+            written += np.int64(found)
+    return written
+
+
+@kernel
+def connect_regions(label: np.ndarray, u: np.ndarray, v: np.ndarray, table: np.ndarray) -> int:
+    """Relabel a list of edges in place; how many are left."""
+    table[:] = _NONE
+    mask = np.uint32(len(table) - 1)
+    written = 0
+    for e in range(len(u)):
+        a, b = label[u[e]], label[v[e]]
+        low, high = min(a, b), max(a, b)
+        place = spread(low, high) & mask
+        pair = (np.uint64(low) << _32) | np.uint64(high)
+        u[written] = low
+        v[written] = high
+        written += (low != high) & (table[place] != pair)
+        table[place] = pair
+    return written
+
+
+@part
+def spread(low: int, high: int) -> int:
+    """A number that differs between edges close by."""
+    mixed = low * _U + high * _V
+    return mixed ^ (mixed >> _16)

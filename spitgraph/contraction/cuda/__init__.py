@@ -1,0 +1,1 @@
+"""The contraction on CUDA, compiled by Triton."""

@@ -1,0 +1,1 @@
+"""Interpolation on the CPU, compiled by Numba."""

@@ -1,0 +1,312 @@
+"""φ of a batch on the CPU: prepare every image's pixels, then describe its tokens (METHOD 4).
+
+Many small images are one job each, so that an image is described while it is in a thread's cache.
+Others are divided into parts, then into ranges of tokens. A token is one thread's, and pixels are
+looked up in the same groups however an image is divided, so that neither batch nor threads change
+a bit.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from spitgraph.extractors.interpolation.cpu.contrast import adjust_contrast
+from spitgraph.extractors.interpolation.cpu.gaussians import TILE
+from spitgraph.extractors.interpolation.cpu.histograms import (
+    BLOCK,
+    position_histogram,
+    value_histogram,
+)
+from spitgraph.extractors.interpolation.cpu.runs import find_runs, sort_pixels, sort_runs
+from spitgraph.extractors.interpolation.cpu.samples import bilinear_samples, nearest_samples
+from spitgraph.extractors.interpolation.cpu.texture import gradients
+from spitgraph.extractors.interpolation.histogram import bin_centres, gaussian
+from spitgraph.kernels.cpu.jit import announce_compilation, kernel
+from spitgraph.kernels.cpu.memory import empty
+from spitgraph.kernels.cpu.threads import for_each, jobs
+
+#: Pixels of a job, about.
+JOB = 2**14
+#: What a token costs beyond its pixels, in pixels.
+TOKEN_COST = 64
+#: An image of at most so many pixels is one job where there are so many of them for each thread.
+SMALL, MANY = 2**18, 4
+
+#: Kernels of the coordinates [max(H, W), P] float32, and their running sum from 0 on, float64.
+Positions = tuple[np.ndarray, np.ndarray]
+Job = Callable[[], None]
+
+
+def token_vectors(
+    pixels: Float32[Tensor, "pixels 3"],
+    cluster: Int64[Tensor, " pixels"],
+    size: Int64[Tensor, " N"],
+    bbox: Int64[Tensor, "N 4"],
+    heights: list[int],
+    widths: list[int],
+    counts: list[int],
+    bins: int,
+    sigma: float,
+    gradient: bool,
+    mode: str,
+) -> Float32[Tensor, "N D"]:
+    """Token vectors of a batch of images, as `InterpolationExtractor` describes them.
+
+    Args:
+        pixels: RGB in [0, 1], one image after the other.
+        cluster: Token of each pixel, numbered over the batch.
+        size: Pixels of each token.
+        bbox: (x_min, y_min, x_max, y_max) of each token, max exclusive.
+        heights: H of each image.
+        widths: W of each image.
+        counts: N of each image.
+        bins: β ≥ 2.
+        sigma: Standard deviation of the histograms' Gaussian.
+        gradient: Whether there is a histogram of gradients.
+        mode: `"bilinear"` or `"nearest"`.
+
+    Raises:
+        ValueError: `cluster` or `bbox` reaches beyond an image.
+    """
+    announce_compilation(adjust_contrast, "token vector")
+    channels = 4 + gradient
+    x = empty(size.numel(), channels * bins * bins, dtype=np.float32)
+    scale = np.float32(min(0.5**0.5 / sigma, np.finfo(np.float32).max))
+    centres = scaled_centres(bins, scale)
+    areas = [height * width for height, width in zip(heights, widths, strict=True)]
+    images = []
+    first = 0
+    for height, width, *parts in zip(
+        heights,
+        widths,
+        *(values.contiguous().split(areas) for values in (pixels, cluster)),
+        *(values.contiguous().split(counts) for values in (size, bbox)),
+        x.view(-1, bins, bins, channels).split(counts),
+        strict=True,
+    ):
+        tables = *position_kernels(max(height, width), bins, sigma), centres
+        arrays = (part.numpy() for part in parts)
+        images.append(ImageVectors(height, width, first, scale, tables, mode == "nearest", *arrays))
+        first += images[-1].num_tokens
+    small, large = [], images
+    if sum(area <= SMALL for area in areas) >= MANY * torch.get_num_threads():
+        small = [image for image in images if len(image.cluster) <= SMALL]
+        large = [image for image in images if len(image.cluster) > SMALL]
+    for phase in PHASES:
+        for_each(_call, [job for image in large for job in phase(image)])
+    for_each(ImageVectors.describe, small)
+    return x
+
+
+class ImageVectors:
+    """The work on one image.
+
+    Args:
+        height: H.
+        width: W.
+        first: Number of its first token in the batch.
+        scale: 1 / (√2·σ) of the histograms' Gaussian.
+        tables: See `describe_tokens`: rows, columns and centres.
+        nearest: Whether colour is not interpolated.
+        pixels: [HW, 3] float32.
+        cluster: [HW] int64, numbered from `first`.
+        size: [N] int64.
+        bbox: [N, 4] int64.
+        vectors: [N, β, β, C] float32, filled.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        first: int,
+        scale: np.float32,
+        tables: tuple[np.ndarray, ...],
+        nearest: bool,
+        pixels: np.ndarray,
+        cluster: np.ndarray,
+        size: np.ndarray,
+        bbox: np.ndarray,
+        vectors: np.ndarray,
+    ) -> None:
+        self.height, self.width, self.first = height, width, first
+        self.pixels, self.cluster, self.size, self.bbox = pixels, cluster, size, bbox
+        self.vectors, self.scale, self.tables, self.nearest = vectors, scale, tables, nearest
+        self.num_tokens, self.has_gradient = len(vectors), vectors.shape[3] == 5
+
+    def describe(self) -> None:
+        """All of it, in the caller's thread."""
+        self._allocate()
+        self._sort()
+        self._adjust(0, len(self.cluster))
+        if self.has_gradient:
+            self._gradients(0, self.height)
+        self._describe(0, self.num_tokens)
+        del self.colour, self.texture, self.region, self.place
+
+    def pixel_jobs(self) -> list[Job]:
+        """Whose the pixels are, and their colours."""
+        self._allocate()
+        return [self._sort, *(partial(self._adjust, *part) for part in jobs(len(self.cluster)))]
+
+    def texture_jobs(self) -> list[Job]:
+        """Gradients, sorted by token."""
+        rows, height = max(1, JOB // self.width), self.height if self.has_gradient else 0
+        return [partial(self._gradients, y, min(y + rows, height)) for y in range(0, height, rows)]
+
+    def token_jobs(self) -> list[Job]:
+        """The vectors, tokens side by side."""
+        cost = np.cumsum(self.size + TOKEN_COST)
+        ends = np.searchsorted(cost, np.arange(JOB, cost[-1], JOB)).tolist() + [len(cost)]
+        return [
+            partial(self._describe, begin, end)
+            for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+            if begin < end
+        ]
+
+    def _allocate(self) -> None:
+        num_pixels = len(self.cluster)
+        self.region = np.empty(num_pixels, np.int32)
+        self.colour = np.empty(3 * num_pixels + 1, np.float32)
+        self.texture = np.empty((num_pixels if self.has_gradient else 0, 2), np.float32)
+
+    def _sort(self) -> None:
+        low, high = self.bbox[:, :2], self.bbox[:, 2:]
+        if not ((low >= 0) & (low < high) & (high <= (self.width, self.height))).all():
+            raise ValueError("bbox reaches beyond the image")
+        begin = np.empty(len(self.cluster) + 1, np.int32)
+        num_runs = find_runs(
+            self.cluster, self.width, self.first, self.num_tokens, self.region, begin
+        )
+        if num_runs < 0:
+            raise ValueError("cluster reaches beyond the image's tokens")
+        self.first_run, self.first_pixel = np.zeros((2, self.num_tokens + 1), np.int64)
+        self.start, self.stop = np.empty((2, num_runs), np.int32)
+        sort_runs(self.region, begin, self.first_run, self.first_pixel, self.start, self.stop)
+        self.place = begin[:-1]  # which nobody needs any more
+        if self.has_gradient:
+            sort_pixels(self.region, self.first_pixel, self.place)
+
+    def _adjust(self, begin: int, end: int) -> None:
+        part = slice(begin, end)  # begins with a group of pixels that are looked up together
+        adjust_contrast(self.pixels[part], self.colour[:-1].reshape(-1, 3)[part])
+
+    def _gradients(self, first: int, last: int) -> None:
+        gradients(self.pixels, self.width, first, last, self.scale, self.place, self.texture)
+
+    def _describe(self, begin: int, end: int) -> None:
+        describe_tokens(
+            self.colour,
+            self.region,
+            self.width,
+            self.texture,
+            self.start,
+            self.stop,
+            self.first_run[begin : end + 1],
+            self.first_pixel[begin : end + 1],
+            self.size[begin:end],
+            self.bbox[begin:end],
+            begin,
+            *self.tables,
+            self.nearest,
+            self.vectors[begin:end],
+        )
+
+
+#: What has to be done on every image before the next is begun.
+PHASES = (ImageVectors.pixel_jobs, ImageVectors.texture_jobs, ImageVectors.token_jobs)
+
+
+@lru_cache(maxsize=16)
+def position_kernels(longest: int, bins: int, sigma: float) -> Positions:
+    """Gaussian of each coordinate of an image whose longer side is given, and its running sum."""
+    position = 2 * torch.arange(longest, dtype=torch.float64) / longest - 1
+    kernels = padded(gaussian(position, bins, sigma))
+    before = np.zeros((longest + 1, kernels.shape[1]))
+    np.cumsum(kernels, axis=0, dtype=np.float64, out=before[1:])
+    return kernels, before
+
+
+@lru_cache(maxsize=16)
+def scaled_centres(bins: int, scale: np.float32) -> np.ndarray:
+    """Centres of the bins over √2·σ, [P] float32."""
+    return padded(bin_centres(bins, torch.empty(0))) * scale
+
+
+def padded(values: Tensor) -> np.ndarray:
+    """Values [..., β] in float32 with zeros up to whole tiles of bins."""
+    missing = -values.shape[-1] % TILE
+    return torch.nn.functional.pad(values.float(), (0, missing)).numpy()
+
+
+def _call(job: Job) -> None:
+    job()
+
+
+@kernel
+def describe_tokens(
+    colour: np.ndarray,
+    region: np.ndarray,
+    width: int,
+    texture: np.ndarray,
+    start: np.ndarray,
+    stop: np.ndarray,
+    first_run: np.ndarray,
+    first_pixel: np.ndarray,
+    size: np.ndarray,
+    bbox: np.ndarray,
+    first: int,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    centres: np.ndarray,
+    nearest: bool,
+    vectors: np.ndarray,
+) -> None:
+    """Vectors [n, β, β, C] of some tokens of an image, numbered from `first`.
+
+    Args:
+        colour: [HW · 3 + 1] float32, contrast adjusted; the last is any number.
+        region: [HW] int32, token of each pixel.
+        width: W.
+        texture: [HW, 2] float32, gradients over √2·σ, sorted by token.
+        start: First pixel of every run of the image, sorted by token.
+        stop: Pixel after the last.
+        first_run: [n + 1], each token's first run, and the one after the last token's last.
+        first_pixel: [n + 1], each token's first place in `texture`, likewise.
+        size: [n], pixels.
+        bbox: [n, 4].
+        first: Number of the first token.
+        rows: [max(H, W), P] float32, kernel of each coordinate.
+        columns: [max(H, W) + 1, P] float64, sums of the kernels of all smaller ones.
+        centres: [P] float32, centres of the bins over √2·σ.
+        nearest: Whether colour is not interpolated.
+        vectors: Filled.
+    """
+    bins, channels = vectors.shape[1], vectors.shape[3]
+    vertical = np.empty((BLOCK, len(centres)), np.float32)
+    horizontal = np.empty((BLOCK, len(centres)), np.float32)
+    total = np.empty((len(centres), len(centres)))
+    for n in range(len(size)):
+        vector = vectors[n]
+        if nearest:
+            nearest_samples(colour, region, width, first + n, bbox[n], vector)
+        else:
+            bilinear_samples(colour, region, width, first + n, bbox[n], vector)
+        weight = 4.0 * (16.0 / bins) ** 2 / size[n]
+        runs = slice(first_run[n], first_run[n + 1])
+        position_histogram(
+            start[runs], stop[runs], width, rows, columns, vertical, horizontal, total
+        )
+        for i in range(bins):
+            for j in range(bins):
+                vector[i, j, 3] = total[i, j] * weight
+        if channels == 5:
+            begin, end = first_pixel[n], first_pixel[n + 1]
+            value_histogram(texture, begin, end, centres, vertical, horizontal, total)
+            for i in range(bins):
+                for j in range(bins):
+                    vector[i, j, 4] = total[i, j] * weight

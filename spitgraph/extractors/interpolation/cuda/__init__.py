@@ -1,0 +1,1 @@
+"""Interpolation on CUDA, compiled by Triton."""

@@ -1,0 +1,118 @@
+"""φ: what a region looks like, where it is and how rough it is, as a vector of fixed length."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from spitgraph.checks import integer, one_of
+from spitgraph.data import TokenData, with_token_vectors
+from spitgraph.extractors.interpolation import operator
+from spitgraph.extractors.interpolation.colour import SAMPLERS, sample_colours
+from spitgraph.extractors.interpolation.histogram import (
+    joint_histogram,
+    lattice_kernels,
+    pixel_blocks,
+    value_kernels,
+)
+from spitgraph.kernels import fused
+from spitgraph.pixels import adjust_contrast, gradients
+
+
+class InterpolationExtractor(nn.Module):
+    """Token vectors by interpolation and joint histograms (METHOD 4; Aasan et al. 2024, §2.2).
+
+    For each of β×β bins, row by row: red, green and blue of the region stretched to β×β samples,
+    the joint histogram of its pixels' positions, and, with `gradient`, that of their gradients.
+    Works for any tokenizer, any partition and mixed image sizes; differentiable with respect to
+    `pixels`.
+
+    An image's vectors do not depend on its batch: images are handled one after the other.
+
+    Args:
+        bins: β, bins a side, at least 2.
+        gradient: Whether the gradient histogram is part of the vector.
+        sigma: Standard deviation of the histograms' Gaussian, in units of half the longer side.
+        mode: `"bilinear"`, or `"nearest"`, which with square patches of side β is their pixels.
+
+    Raises:
+        ValueError, TypeError: An argument is outside its range or of another type.
+    """
+
+    def __init__(
+        self, bins: int = 16, *, gradient: bool = True, sigma: float = 0.05, mode: str = "bilinear"
+    ) -> None:
+        super().__init__()
+        if not 0 < sigma < float("inf"):
+            raise ValueError(f"sigma must be positive, got {sigma}")
+        self.bins = integer(bins, "bins", minimum=2)
+        self.gradient = gradient
+        self.sigma = sigma
+        self.mode = one_of(mode, SAMPLERS, "mode")
+
+    @property
+    def out_channels(self) -> int:
+        """Length D of a token vector."""
+        return (4 + self.gradient) * self.bins**2
+
+    def forward(self, tokens: TokenData) -> TokenData:
+        """The same tokens (or batch of them) with `x` [N, D] set.
+
+        Args:
+            tokens: Token graphs that hold their pixels.
+
+        Returns:
+            A shallow copy; `x` has the dtype of `pixels`.
+
+        Raises:
+            ValueError: The pixels were dropped.
+        """
+        if not isinstance(tokens, TokenData):
+            raise TypeError(f"expected TokenData or a Batch of it, got {type(tokens).__name__}")
+        if "pixels" not in tokens or not self._fused(tokens.pixels):
+            x = torch.cat([self._image_vectors(*image) for image in tokens.iter_images()])
+        else:
+            heights, widths = tokens.image_size.t().tolist()
+            x = operator.token_vectors(
+                tokens.pixels.contiguous(),
+                tokens.cluster.contiguous(),
+                tokens.size.as_subclass(Tensor).contiguous(),
+                tokens.bbox.contiguous(),
+                heights,
+                widths,
+                tokens.ptr.diff().tolist() if "ptr" in tokens else [tokens.num_nodes],
+                self.bins,
+                self.sigma,
+                self.gradient,
+                self.mode,
+            )
+        return with_token_vectors(tokens, x)
+
+    def _fused(self, pixels: Float[Tensor, "P 3"]) -> bool:
+        """Whether a kernel can do it: they have no gradients, and are made for float32."""
+        wants_gradient = pixels.requires_grad and torch.is_grad_enabled()
+        return fused(pixels.device) and pixels.dtype == torch.float32 and not wants_gradient
+
+    def _image_vectors(
+        self,
+        image: Float[Tensor, "3 H W"],
+        cluster: Int64[Tensor, " HW"],
+        size: Int64[Tensor, " N"],
+        bbox: Int64[Tensor, "N 4"],
+    ) -> Float[Tensor, "N D"]:
+        height, width = image.shape[1:]
+        colour = adjust_contrast(image).flatten(1).t().contiguous()
+        sampled = sample_colours(colour, cluster, bbox, height, width, self.bins, self.mode)
+        blocks = pixel_blocks(cluster, size)
+        kernels = [lattice_kernels(height, width, self.bins, self.sigma, colour)]
+        if self.gradient:
+            # float64 inside, for the asinh contrast magnifies rounding
+            texture = torch.stack(gradients(image.double())).flatten(1).to(image.dtype)
+            kernels.append(value_kernels(texture, self.bins, self.sigma))
+        histograms = [joint_histogram(kernel, blocks, size, self.bins) for kernel in kernels]
+        return torch.cat([sampled, torch.stack(histograms, dim=-1)], dim=-1).flatten(1)
+
+    def extra_repr(self) -> str:
+        """What `repr` shows between the brackets."""
+        return (
+            f"bins={self.bins}, gradient={self.gradient}, sigma={self.sigma:g}, mode={self.mode!r}"
+        )

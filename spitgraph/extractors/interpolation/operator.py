@@ -1,0 +1,109 @@
+"""The extractor's fused body as a PyTorch operator, one implementation a device.
+
+Tensors of a batch hold its images one after the other: P pixels in all, N tokens.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+#: Types of the devices whose kernels exist.
+CPU, CUDA = "cpu", "cuda"
+
+
+@torch.library.custom_op("spitgraph::token_vectors", mutates_args=(), device_types=CPU)
+def token_vectors(
+    pixels: Tensor,
+    cluster: Tensor,
+    size: Tensor,
+    bbox: Tensor,
+    heights: Sequence[int],
+    widths: Sequence[int],
+    counts: Sequence[int],
+    bins: int,
+    sigma: float,
+    gradient: bool,
+    mode: str,
+) -> Tensor:
+    """Vectors of tokens (METHOD 4), to 1e-6 of the plain path.
+
+    Args:
+        pixels: [P, 3] float32.
+        cluster: [P] int64, token of each pixel, numbered over the batch.
+        size: [N] int64.
+        bbox: [N, 4] int64.
+        heights: H of each image.
+        widths: W of each image.
+        counts: Tokens of each image.
+        bins: β.
+        sigma: Standard deviation of the histograms' Gaussian.
+        gradient: Whether the gradient histogram is wanted.
+        mode: `"bilinear"` or `"nearest"`.
+
+    Returns:
+        [N, (4 + gradient)·β²] float32.
+    """
+    from spitgraph.extractors.interpolation.cpu import vectors
+
+    return vectors.token_vectors(
+        pixels,
+        cluster,
+        size,
+        bbox,
+        list(heights),
+        list(widths),
+        list(counts),
+        bins,
+        sigma,
+        gradient,
+        mode,
+    )
+
+
+@token_vectors.register_kernel(CUDA)
+def _(
+    pixels: Tensor,
+    cluster: Tensor,
+    size: Tensor,
+    bbox: Tensor,
+    heights: Sequence[int],
+    widths: Sequence[int],
+    counts: Sequence[int],
+    bins: int,
+    sigma: float,
+    gradient: bool,
+    mode: str,
+) -> Tensor:
+    from spitgraph.extractors.interpolation.cuda import vectors
+
+    return vectors.token_vectors(
+        pixels,
+        cluster,
+        size,
+        bbox,
+        list(heights),
+        list(widths),
+        list(counts),
+        bins,
+        sigma,
+        gradient,
+        mode,
+    )
+
+
+@token_vectors.register_fake
+def _(
+    pixels: Tensor,
+    cluster: Tensor,
+    size: Tensor,
+    bbox: Tensor,
+    heights: Sequence[int],
+    widths: Sequence[int],
+    counts: Sequence[int],
+    bins: int,
+    sigma: float,
+    gradient: bool,
+    mode: str,
+) -> Tensor:
+    return pixels.new_empty(size.shape[0], (4 + gradient) * bins**2)
