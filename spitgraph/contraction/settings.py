@@ -1,0 +1,61 @@
+"""How images are contracted: the options of τ, said once."""
+
+import json
+from collections.abc import Callable
+from dataclasses import KW_ONLY, asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from torch import Tensor
+
+from spitgraph.checks import integer, one_of, unit_interval
+from spitgraph.contraction.weights import SIMILARITIES
+from spitgraph.pixels import FEATURES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How images are contracted into superpixels (METHOD 1–3; Aasan et al. 2024, §2.1).
+
+    Args:
+        levels: Contraction steps T. T = 4 gives tokens of about the size of 14×14 patches.
+        num_tokens: Exact count K of tokens an image, 1 … H·W, in place of a count of levels.
+        compactness: λ in [0, 1]; how much square regions are preferred to similar ones.
+        similarity: Weight of an edge: `"distance"`, `"ward"` or `"cosine"` (the authors').
+        features: What is compared: `"lab"`, `"spit"` (the authors'), or a callable
+            image [3, H, W] → [C, H, W] or [H·W, C] float.
+
+    Raises:
+        ValueError, TypeError: An argument is outside its range or of another type.
+    """
+
+    levels: int = 4
+    _: KW_ONLY
+    num_tokens: int | None = None
+    compactness: float = 0.0
+    similarity: str = "distance"
+    features: str | Callable[[Tensor], Tensor] = "lab"
+
+    def __post_init__(self) -> None:
+        checked: dict[str, Any] = {
+            "levels": integer(self.levels, "levels"),
+            "compactness": unit_interval(self.compactness, "compactness"),
+            "similarity": one_of(self.similarity, SIMILARITIES, "similarity"),
+        }
+        if self.num_tokens is not None:
+            checked["num_tokens"] = integer(self.num_tokens, "num_tokens")
+        if not callable(self.features):
+            checked["features"] = one_of(self.features, FEATURES, "features")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def __str__(self) -> str:
+        """What an operator takes, which knows no Python objects; `parsed` reads it."""
+        named = self if isinstance(self.features, str) else replace(self, features="lab")
+        return json.dumps(asdict(named))
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def parsed(text: str) -> "Settings":
+        """The settings that `str` wrote; features of the caller's own come as numbers instead."""
+        return Settings(**json.loads(text))
