@@ -220,3 +220,11 @@ def _assert_same(one, other):
 def assert_same():
     """`assert_same(a, b)`: two graphs have the same attributes, bit for bit."""
     return _assert_same
+
+
+@pytest.fixture
+def num_threads():
+    """Sets how many threads PyTorch uses, until the test is over."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)

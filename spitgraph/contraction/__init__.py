@@ -2,9 +2,11 @@
 
 from spitgraph.contraction.connect import MergeEdges
 from spitgraph.contraction.graph import RegionGraph, level_zero
-from spitgraph.contraction.hierarchy import contract, contract_once
+from spitgraph.contraction.hierarchy import contract_graph, contract_once
+from spitgraph.contraction.operator import contract
 from spitgraph.contraction.reduce import BoxReduce, SumReduce
 from spitgraph.contraction.select import StrongestEdgeSelect
+from spitgraph.contraction.settings import Settings
 from spitgraph.contraction.weights import SIMILARITIES
 
 __all__ = [
@@ -12,9 +14,11 @@ __all__ = [
     "BoxReduce",
     "MergeEdges",
     "RegionGraph",
+    "Settings",
     "StrongestEdgeSelect",
     "SumReduce",
     "contract",
+    "contract_graph",
     "contract_once",
     "level_zero",
 ]

@@ -1,10 +1,11 @@
 """How images are contracted: the options of τ, said once."""
 
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -50,12 +51,38 @@ class Settings:
             object.__setattr__(self, name, value)
 
     def __str__(self) -> str:
-        """What an operator takes, which knows no Python objects; `parsed` reads it."""
+        """As arguments: `levels`, or the count in their place, and all that follow."""
+        shown = {
+            name: value if isinstance(value, str | float) or not callable(value) else "callable"
+            for name, value in vars(self).items()
+            if value is not None and not (name == "levels" and self.num_tokens is not None)
+        }
+        return ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
+            for name, value in shown.items()
+        )
+
+    def to_json(self) -> str:
+        """What an operator takes, which knows no Python objects."""
         named = self if isinstance(self.features, str) else replace(self, features="lab")
-        return json.dumps(asdict(named))
+        return _json(named)
 
     @staticmethod
     @lru_cache(maxsize=64)
-    def parsed(text: str) -> "Settings":
-        """The settings that `str` wrote; features of the caller's own come as numbers instead."""
+    def from_json(text: str) -> "Settings":
+        """What `to_json` wrote; features of the caller's own come as numbers instead."""
         return Settings(**json.loads(text))
+
+
+Taker = TypeVar("Taker", bound=type)
+
+
+def takes_settings(cls: Taker) -> Taker:
+    """Show, on a class that hands its arguments to `Settings`, the options by their names."""
+    cls.__signature__ = inspect.signature(Settings)  # type: ignore[attr-defined]
+    return cls
+
+
+@lru_cache(maxsize=64)
+def _json(settings: Settings) -> str:
+    return json.dumps(asdict(settings))

@@ -1,12 +1,13 @@
 """Random Voronoi cells: irregular tokens that do not follow the image (METHOD 6)."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from spitgraph.checks import integer
 from spitgraph.extensions import nearest_seed
 from spitgraph.grid import pixel_positions
+from spitgraph.hierarchy import Hierarchy
 from spitgraph.tokenizers.base import Tokenizer
 
 
@@ -28,11 +29,12 @@ class VoronoiTokenizer(Tokenizer):
         self.num_tokens = integer(num_tokens, "num_tokens")
         self.generator = generator
 
-    def hierarchies(self, images: list[Float[Tensor, "3 _H _W"]]) -> list[list[Tensor]]:
+    def hierarchy(self, images: list[Shaped[Tensor, "3 _H _W"]]) -> Hierarchy:
         """Cell of each pixel of every image, as a hierarchy of one level."""
-        return [[self._cells(image)] for image in images]
+        cells, counts = zip(*map(self._cells, images), strict=True)
+        return Hierarchy.from_partition(cells, counts)
 
-    def _cells(self, image: Float[Tensor, "3 H W"]) -> Int64[Tensor, " HW"]:
+    def _cells(self, image: Shaped[Tensor, "3 H W"]) -> tuple[Int64[Tensor, " HW"], int]:
         height, width = image.shape[1:]
         source = torch.device("cpu") if self.generator is None else self.generator.device
         seeds = torch.rand(
@@ -41,7 +43,8 @@ class VoronoiTokenizer(Tokenizer):
         # pixel (x, y) covers [x − ½, x + ½] × [y − ½, y + ½]
         seeds = (seeds * seeds.new_tensor([width, height]) - 0.5).to(image.device)
         cell = nearest_seed(pixel_positions(height, width, image.device).double(), seeds)
-        return torch.unique(cell, return_inverse=True)[1]
+        found, cell = torch.unique(cell, return_inverse=True)
+        return cell, len(found)
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""

@@ -61,13 +61,6 @@ def layout(monkeypatch):
     return choose
 
 
-@pytest.fixture
-def num_threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def assert_equal_to_plain(images, **kwargs):
     tokenizer = SuperpixelTokenizer(**kwargs)
     tokens = tokenizer(images)
@@ -143,11 +136,9 @@ def test_every_red_and_green_of_8_bits():
         image = torch.stack(torch.meshgrid(levels, levels, levels[blue : blue + 1], indexing="ij"))
         image = image[..., 0].contiguous()
         steps = np.empty((3, 2**16), np.int32)
-        pixels = np.empty((2**16, 3), np.float32)
-        lab_of_levels(image.flatten().numpy(), 1, 2**16, 0, 2**16, pixels, steps)
+        lab_of_levels(image.flatten().numpy(), 1, 2**16, 0, 2**16, steps)
         expected = comparison_features(image / 255, "lab", "distance")
         assert torch.equal(torch.from_numpy(steps), quantise(expected))
-        assert torch.equal(torch.from_numpy(pixels), (image / 255).flatten(1).t())
 
 
 def test_features_beyond_32_bits_take_the_plain_path():
@@ -262,15 +253,17 @@ def test_forked_children_have_threads_of_their_own():
 
 def test_operators_are_sound():
     """Fake tensors get the right shapes, nothing is written to arguments: `torch.compile` works."""
-    from spitgraph.contraction import operator
+    from spitgraph.contraction import Settings, operator
     from spitgraph.extractors.interpolation import operator as vectors
+    from spitgraph.regions import operator as region_operator
 
     image = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
-    for count in (0, 5):
-        torch.library.opcheck(
-            operator.superpixels, ([image, image], None, 2, count, "distance", 0.0)
-        )
+    for wanted in (Settings(2), Settings(num_tokens=5)):
+        torch.library.opcheck(operator.contracted, ([image, image], None, wanted.to_json()))
     tokens = SuperpixelTokenizer()([image, image])
+    torch.library.opcheck(
+        region_operator.measured, ([image, image], tokens.cluster, tokens.ptr.diff().tolist())
+    )
     described = (tokens.pixels, tokens.cluster, tokens.to_dict()["size"], tokens.bbox)
     counts = tokens.ptr.diff().tolist()
     torch.library.opcheck(
