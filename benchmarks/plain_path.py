@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from machine import processor
 from PIL import Image
 
 from spitgraph import InterpolationExtractor, SuperpixelTokenizer, kernels
