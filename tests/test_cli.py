@@ -414,8 +414,8 @@ def test_help_states_the_choices_and_defaults_of_the_library(run):
     }
     assert f"contraction steps, default: {defaults['levels']}" in text
     assert f"preference for squares, default: {defaults['compactness']:g}" in text
-    assert f"{defaults['similarity']} (default)" in text
-    assert f"{defaults['features']} (default)" in text
+    assert f"ward or cosine, default: {defaults['similarity']}" in text
+    assert f"lab or spit, default: {defaults['features']}" in text
     assert f"side, default: {defaults['patch_size']}" in text
     cells = inspect.signature(VoronoiTokenizer).parameters["num_tokens"].default
     assert f"--num-tokens as above, default: {cells}" in text
