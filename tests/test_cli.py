@@ -280,7 +280,11 @@ def save(tmp_path):
 
 def facts(text):
     """What `info` prints about one graph, by row."""
-    rows = [line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  ")]
+    rows = [
+        line.split(maxsplit=1)
+        for line in text.split("  attributes")[0].splitlines()
+        if line.startswith("  ")
+    ]
     return {name: value for name, value in rows}
 
 
@@ -300,6 +304,17 @@ def test_info_says_what_a_file_holds(run, save):
         "x": "7 numbers a token",
         "memory": "0.0 MiB, with pixels",
     }
+
+
+def test_info_lists_every_attribute(run, save):
+    tokens = PatchTokenizer(4)(torch.rand(3, 8, 8))
+    tokens.weight = torch.zeros(4, 2, dtype=torch.bool)  # the caller's own
+    _, text, _ = run("info", save(tokens))
+    lines = text.split("attributes\n")[1].splitlines()
+    listed = {line.split()[0]: " ".join(line.split()[1:]) for line in lines if line}
+    assert list(listed) == list(tokens.to_dict())
+    assert listed["bbox"] == "int64 [4, 4] (x_min, y_min, x_max, y_max), max exclusive"
+    assert listed["weight"] == "bool [4, 2]"
 
 
 def test_info_counts_levels_memory_and_scattered_regions(run, save):
