@@ -50,7 +50,7 @@ class Attribute:
 
 
 ATTRIBUTES = {
-    "x": Attribute("N D", torch.float32, "token vectors; None before an extractor has set them"),
+    "x": Attribute("N D", torch.float32, "token vectors, once an extractor has set them"),
     "edge_index": Attribute(
         "2 E", torch.int64, "both directions, sorted, no self-loops", numbers=True
     ),

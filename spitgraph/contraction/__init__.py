@@ -6,8 +6,8 @@ from spitgraph.contraction.hierarchy import contract_graph, contract_once
 from spitgraph.contraction.operator import contract
 from spitgraph.contraction.reduce import BoxReduce, SumReduce
 from spitgraph.contraction.select import StrongestEdgeSelect
-from spitgraph.contraction.settings import Settings
 from spitgraph.contraction.weights import SIMILARITIES
+from spitgraph.settings import Settings
 
 __all__ = [
     "SIMILARITIES",

@@ -9,9 +9,9 @@ from spitgraph.contraction.connect import MergeEdges
 from spitgraph.contraction.graph import RegionGraph
 from spitgraph.contraction.reduce import BoxReduce, SumReduce
 from spitgraph.contraction.select import StrongestEdgeSelect
-from spitgraph.contraction.settings import Settings
 from spitgraph.contraction.weights import SIMILARITIES, edge_weights, self_loop_weights
 from spitgraph.hierarchy import Hierarchy
+from spitgraph.settings import Settings
 
 select = StrongestEdgeSelect()
 reduce_sum = SumReduce()

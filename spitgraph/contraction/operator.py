@@ -9,10 +9,10 @@ from torch import Tensor
 from spitgraph import kernels
 from spitgraph.contraction.graph import RegionGraph, level_zero, quantise
 from spitgraph.contraction.hierarchy import contract_graph
-from spitgraph.contraction.settings import Settings
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.images import unit_rgb
 from spitgraph.pixels import comparison_features
+from spitgraph.settings import Settings
 
 #: Most pixels that a compiled body takes, by type of device: it numbers them in 32 bits. On the CPU
 #: they are of an image, on CUDA of a batch.

@@ -6,8 +6,8 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from spitgraph.contraction import Settings, contract
-from spitgraph.contraction.settings import takes_settings
 from spitgraph.hierarchy import Hierarchy
+from spitgraph.settings import takes_settings
 from spitgraph.tokenizers.base import Tokenizer
 
 

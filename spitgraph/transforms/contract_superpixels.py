@@ -12,9 +12,9 @@ from torch_geometric.transforms import BaseTransform
 
 from spitgraph.contraction import Settings, contract, contract_graph, level_zero
 from spitgraph.contraction.operator import check_count
-from spitgraph.contraction.settings import takes_settings
 from spitgraph.data import TokenData, tokens_from_hierarchy
 from spitgraph.pixels import comparison_features
+from spitgraph.settings import takes_settings
 from spitgraph.transforms.pixel_graph import grid_size, picture, undirected_edges
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch_geometric.data.datapipes import functional_transform
 
-from spitgraph.contraction.settings import takes_settings
+from spitgraph.settings import takes_settings
 from spitgraph.tokenizers import SuperpixelTokenizer
 from spitgraph.transforms.base import TokenizerTransform
 

@@ -21,12 +21,12 @@ from spitgraph.contraction.cpu.assemble import finish_pixels, token_of_region
 from spitgraph.contraction.cpu.colour import eight_bits, lab_of_values
 from spitgraph.contraction.cpu.hierarchy import Image, Work, contract_image, working_memory
 from spitgraph.contraction.cpu.weights import CODES
-from spitgraph.contraction.settings import Settings
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cpu.jit import announce_compilation
 from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.team import DONE, FAILED, HOME, open_phase
 from spitgraph.kernels.cpu.threads import for_each, jobs
+from spitgraph.settings import Settings
 
 #: Images of more pixels are worked on by all threads together, in chunks; and those of more than
 #: these, if there are too few to keep all threads busy.

@@ -1,17 +1,25 @@
-"""How images are contracted: the options of τ, said once."""
+"""How images are contracted: the options of τ, said once.
+
+Tokenizer, transforms, operators, models and command line take theirs from here. The command line
+does so before PyTorch is imported.
+"""
 
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import KW_ONLY, asdict, dataclass, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import Any, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from spitgraph.checks import integer, one_of, unit_interval
-from spitgraph.contraction.weights import SIMILARITIES
-from spitgraph.pixels import FEATURES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def option(default: Any, help: str, **shown: Any) -> Any:
+    """A field; on the command line it is an option of its name, or of the `flag` that is shown."""
+    return field(default=default, metadata={"help": help, **shown})
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,21 @@ class Settings:
         ValueError, TypeError: An argument is outside its range or of another type.
     """
 
-    levels: int = 4
+    levels: int = option(4, "contraction steps", metavar="T", type=int)
     _: KW_ONLY
-    num_tokens: int | None = None
-    compactness: float = 0.0
-    similarity: str = "distance"
-    features: str | Callable[[Tensor], Tensor] = "lab"
+    num_tokens: int | None = option(
+        None, "exactly K tokens, in place of --levels", metavar="K", type=int
+    )
+    compactness: float = option(0.0, "0 … 1, preference for squares", metavar="λ", type=float)
+    similarity: str = option("distance", "weight of an edge: distance, ward or cosine")
+    features: "str | Callable[[Tensor], Tensor]" = option(
+        "lab", "what is compared: lab or spit", flag="compare"
+    )
 
     def __post_init__(self) -> None:
+        from spitgraph.contraction.weights import SIMILARITIES
+        from spitgraph.pixels import FEATURES
+
         checked: dict[str, Any] = {
             "levels": integer(self.levels, "levels"),
             "compactness": unit_interval(self.compactness, "compactness"),
