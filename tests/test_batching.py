@@ -4,21 +4,17 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
+from helpers.pictures import noise, seeded
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, TokenData, VoronoiTokenizer
 from spitgraph.attributes import ATTRIBUTES, COUNTS
 from spitgraph.batching import num_tokens, with_node_attribute, without_attribute
-
-
-def noise(height, width, seed=0):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
-
 
 IMAGES = [noise(8, 9), noise(1, 1, seed=1), noise(5, 12, seed=2), noise(1, 6, seed=3)]
 TOKENIZERS = {
     "levels": SuperpixelTokenizer(levels=2),
     "a count": SuperpixelTokenizer(num_tokens=1),
     "patches": PatchTokenizer(4),
-    "cells": VoronoiTokenizer(5, generator=torch.Generator().manual_seed(0)),
+    "cells": VoronoiTokenizer(5, generator=seeded(0)),
 }
 
 

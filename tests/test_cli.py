@@ -16,6 +16,7 @@ from PIL import Image
 from torch_geometric.data import Batch, Data
 
 import spitgraph
+from helpers.pictures import seeded
 from spitgraph import (
     InterpolationExtractor,
     PatchTokenizer,
@@ -82,10 +83,6 @@ def is_one_line(text):
 
 
 # ---- tokenize ------------------------------------------------------------------------------------
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize(

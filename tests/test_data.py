@@ -13,6 +13,7 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.transforms import ToUndirected
 from torch_geometric.utils import to_networkx
 
+from helpers.pictures import noise
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, TokenData, from_partition
 from spitgraph.data import tokens_from_hierarchy
 from spitgraph.grid import flatten_pixels
@@ -30,10 +31,6 @@ SHAPES = {
     "pixels": (torch.float32, (35, 3)),
     "image_size": (torch.int64, (1, 2)),
 }
-
-
-def noise(height, width, seed=0):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture

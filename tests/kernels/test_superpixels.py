@@ -7,9 +7,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch_geometric.data import Batch
 
+from helpers.effort import examples
+from helpers.pictures import noise
 from spitgraph import SuperpixelTokenizer, kernels
 from spitgraph.contraction import SIMILARITIES
 from spitgraph.contraction.graph import quantise
@@ -82,7 +84,7 @@ def assert_equal_to_plain(images, **kwargs):
     return tokens
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.data(), options, st.integers(1, 6), layouts)
 def test_levels(small_images, layout, data, options, levels, how):
     layout(how)
@@ -91,7 +93,7 @@ def test_levels(small_images, layout, data, options, levels, how):
     assert_equal_to_plain(images, levels=levels, **options)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.data(), options, layouts)
 def test_exact_counts(small_images, layout, data, options, how):
     layout(how)
@@ -142,13 +144,13 @@ def test_every_red_and_green_of_8_bits():
 
 
 def test_features_beyond_32_bits_take_the_plain_path():
-    image = torch.rand(3, 6, 7, generator=torch.Generator().manual_seed(0))
+    image = noise(6, 7)
     tokens = assert_equal_to_plain(image, features=lambda image: image * 4000)
     assert tokens.num_nodes < 42
 
 
 def test_gradients_reach_the_images():
-    image = torch.rand(3, 6, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    image = noise(6, 7).requires_grad_()
     SuperpixelTokenizer()(image).pixels.square().sum().backward()
     torch.testing.assert_close(image.grad, 2 * image.detach())
 
@@ -257,7 +259,7 @@ def test_operators_are_sound():
     from spitgraph.extractors.interpolation import operator as vectors
     from spitgraph.regions import operator as region_operator
 
-    image = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
+    image = noise(8, 9)
     for wanted in (Settings(2), Settings(num_tokens=5)):
         torch.library.opcheck(operator.contracted, ([image, image], None, wanted.to_json()))
     tokens = SuperpixelTokenizer()([image, image])

@@ -7,16 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 
+from helpers.labels import renumbered
+from helpers.pictures import noise, seeded
 from spitgraph import kernels
 from spitgraph.regions import Regions, describe, describe_image, describe_regions, shared_borders
-
-
-def renumbered(labels):
-    return torch.unique(labels, return_inverse=True)[1]
-
-
-def noise(height, width, seed=1):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
 def border_lengths(seg):
@@ -97,7 +91,7 @@ def test_boxes_do_not_start_at_the_image_border():
 
 def test_mean_colour_does_not_depend_on_the_order_of_pixels():
     # float sums of these would: 2**-20 vanishes beside a large sum and counts in a small one
-    generator = torch.Generator().manual_seed(0)
+    generator = seeded(0)
     image = torch.rand(3, 4096, generator=generator)
     image[:, ::2] *= 2**-20
     cluster = torch.zeros(4096, dtype=torch.int64)

@@ -6,15 +6,8 @@ import torch
 from hypothesis import given
 from torch_geometric.data import Batch
 
+from helpers.pictures import noise, seeded
 from spitgraph import VoronoiTokenizer, kernels
-
-
-def noise(height, width, seed=0):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 @given(
