@@ -1,4 +1,4 @@
-"""τ for a batch of images on a GPU, step by step."""
+"""The former operator's way through both steps; goes with it."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Int32, Shaped
 from torch import Tensor
 
-from spitgraph.contraction.cuda.colour import lab_steps
 from spitgraph.contraction.cuda.hierarchy import contract
-from spitgraph.images import unit_rgb
-from spitgraph.regions.cuda import describe
+from spitgraph.contraction.settings import Settings
+from spitgraph.regions.cuda import describe_regions
 
 
 def superpixels(
@@ -21,15 +20,14 @@ def superpixels(
     compactness: float,
 ) -> tuple[Tensor, ...]:
     """Token graphs of a batch; see `spitgraph.contraction.operator.superpixels`."""
-    heights, widths = [image.shape[1] for image in images], [image.shape[2] for image in images]
-    channels = torch.cat([unit_rgb(image).flatten(1) for image in images], dim=1)
-    pixels = channels.t().contiguous()
-    if steps is None:
-        steps = lab_steps(channels[:, None])
-    cluster, hierarchy, level_sizes, num_levels, counts = contract(
-        steps, heights, widths, levels, num_regions, similarity, compactness
+    settings = Settings(
+        levels, num_tokens=num_regions or None, compactness=compactness, similarity=similarity
     )
-    regions = describe(cluster, pixels, heights, widths, counts)
-    depths = torch.tensor(num_levels, device="cpu")
-    nodes = torch.tensor(counts, device="cpu")
-    return pixels, cluster, hierarchy, level_sizes, depths, nodes, *regions
+    hierarchy = contract(images, steps, settings)
+    of_images = hierarchy.counts.split((hierarchy.num_levels + 1).tolist())
+    nodes = torch.stack([counts[-1] for counts in of_images])
+    pixels, *regions, num_edges = describe_regions(images, hierarchy.cluster, nodes.tolist())
+    level_sizes = torch.cat([counts[:-1] for counts in of_images])
+    device = pixels.device
+    flat = (hierarchy.cluster, hierarchy.parent, level_sizes.to(device), hierarchy.num_levels)
+    return pixels, *flat, nodes, *regions, num_edges.to(device)
