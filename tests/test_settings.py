@@ -8,6 +8,7 @@ import torch
 
 from spitgraph import SuperpixelTokenizer, kernels
 from spitgraph.contraction import Settings, operator
+from spitgraph.kernels import limits
 from spitgraph.transforms import ContractSuperpixels, ToSuperpixels
 
 OTHERS = [
@@ -61,12 +62,12 @@ def test_a_tokenizer_shows_its_settings():
         tokenizer.brightness  # noqa: B018
 
 
-@pytest.mark.parametrize("limit", [{"cpu": 34}, {"cpu": 35}])
+@pytest.mark.parametrize("limit", [34, 35])
 def test_images_beyond_what_kernels_can_number_take_the_plain_path(monkeypatch, limit):
     image = torch.rand(3, 5, 7, generator=torch.Generator().manual_seed(0))
     with kernels.plain():
         expected = operator.contract([image], Settings(2))
-    monkeypatch.setattr(operator, "MOST_PIXELS", limit)
+    monkeypatch.setattr(limits, "CPU_PIXELS", limit)
     for one, other in zip(operator.contract([image], Settings(2)), expected, strict=True):
         assert torch.equal(one, other)
-    assert operator.fits([(5, 7)], torch.device("cpu")) == (limit["cpu"] == 35)
+    assert operator.fits([(5, 7)], torch.device("cpu")) == (limit == 35)
