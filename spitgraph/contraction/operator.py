@@ -11,14 +11,9 @@ from spitgraph.contraction.graph import RegionGraph, level_zero, quantise
 from spitgraph.contraction.hierarchy import contract_graph
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.images import unit_rgb
+from spitgraph.kernels import limits
 from spitgraph.pixels import comparison_features
 from spitgraph.settings import Settings
-
-#: Most pixels that a compiled body takes, by type of device: it numbers them in 32 bits. On the CPU
-#: they are of an image, on CUDA of a batch.
-MOST_PIXELS = {"cpu": 2**30, "cuda": 2**29}
-#: Most images of a batch on CUDA: a launch has no more rows of programs.
-MOST_IMAGES = 2**16 - 1
 
 
 def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) -> Hierarchy:
@@ -55,8 +50,8 @@ def fits(sizes: list[tuple[int, int]], device: torch.device) -> bool:
     """Whether a compiled body can number the pixels of these images."""
     areas = [height * width for height, width in sizes]
     if device.type == "cuda":
-        return sum(areas) <= MOST_PIXELS["cuda"] and len(areas) <= MOST_IMAGES
-    return max(areas) <= MOST_PIXELS["cpu"]
+        return sum(areas) <= limits.CUDA_PIXELS and len(areas) <= limits.CUDA_IMAGES
+    return max(areas) <= limits.CPU_PIXELS
 
 
 def image_graph(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) -> RegionGraph:

@@ -5,62 +5,38 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spitgraph import SuperpixelTokenizer, kernels
+from spitgraph import SuperpixelTokenizer, from_partition, kernels
 from spitgraph import contraction as plain
-from spitgraph.contraction import operator
 from spitgraph.contraction.cuda import connect
-from spitgraph.contraction.cuda.colour import lab_steps
+from spitgraph.contraction.cuda.colour import quantised_lab
 from spitgraph.contraction.cuda.hierarchy import contract
 from spitgraph.contraction.graph import quantise
-from spitgraph.data import tokens_from_partition
 from spitgraph.extractors import InterpolationExtractor
-from spitgraph.extractors.interpolation import operator as vector_operator
 from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
 from spitgraph.images import unit_rgb
+from spitgraph.kernels import limits
 from spitgraph.kernels.cuda import jit
 from spitgraph.pixels import comparison_features, lab
-from spitgraph.regions import describe_regions
-from spitgraph.regions.cuda import describe
+from spitgraph.regions import cuda as regions_cuda
+from spitgraph.regions import describe_image
+from spitgraph.settings import Settings
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 #: The interpreter takes milliseconds a program: few examples there.
 EXAMPLES = 100 if torch.cuda.is_available() else 6
 
 
-def hierarchies(features, sizes, levels, num_regions, similarity, compactness):
-    """What the kernels make of a batch, in the form of the plain path."""
-    cluster, flat, level_sizes, num_levels, counts = contract(
-        torch.cat([quantise(f) for f in features], dim=1).int().to(DEVICE),
-        [height for height, _ in sizes],
-        [width for _, width in sizes],
-        levels,
-        num_regions or 0,
-        similarity,
-        compactness,
-    )
-    maps = iter(flat.cpu().split(level_sizes.tolist()))
-    result = [[next(maps) for _ in range(count)] for count in num_levels]
-    assert next(maps, None) is None
-    start = 0
-    for image, count, (height, width) in zip(result, counts, sizes, strict=True):
-        token = torch.arange(height * width)
-        for parent in image:
-            token = parent[token]
-        assert token.max() + 1 == count
-        here, cluster = cluster[: token.numel()].cpu(), cluster[token.numel() :]
-        assert torch.equal(here, token + start)
-        start += count
-    return result
-
-
 def assert_as_plain(features, sizes, **arguments):
     graph = plain.level_zero(features, sizes, with_boxes=arguments["compactness"] > 0)
-    expected = plain.contract(graph, **arguments)
-    came = hierarchies(features, sizes, **arguments)
-    assert [len(image) for image in came] == [len(image) for image in expected]
-    for image, expected_image in zip(came, expected, strict=True):
-        for parent, expected_parent in zip(image, expected_image, strict=True):
-            assert torch.equal(parent, expected_parent)
+    settings = Settings(**arguments)
+    came = contract(
+        [torch.empty(3, *size, device=DEVICE) for size in sizes],
+        torch.cat([quantise(f) for f in features], dim=1).int().to(DEVICE),
+        settings,
+    )
+    assert came.counts.is_cpu and came.num_levels.is_cpu
+    for one, other in zip(came, plain.contract_graph(graph, settings), strict=True):
+        assert torch.equal(one.cpu(), other)
 
 
 def lab_of(images):
@@ -76,7 +52,7 @@ def test_hierarchies_of_drawn_batches(small_images, similarity):
     @settings(max_examples=EXAMPLES)
     @given(
         images=st.lists(small_images, min_size=1, max_size=3),
-        levels=st.integers(0, 4),
+        levels=st.integers(1, 4),
         budget=st.one_of(st.none(), st.integers(1, 12)),
         compactness=st.sampled_from([0.0, 0.1, 0.7, 1.0]),
     )
@@ -86,7 +62,7 @@ def test_hierarchies_of_drawn_batches(small_images, similarity):
             features,
             sizes_of(images),
             levels=levels,
-            num_regions=budget,
+            num_tokens=budget,
             similarity=similarity,
             compactness=compactness,
         )
@@ -101,7 +77,7 @@ def test_hierarchies_of_awkward_images(awkward_images, compactness, num_regions)
         lab_of(images),
         sizes_of(images),
         levels=3,
-        num_regions=num_regions,
+        num_tokens=num_regions,
         similarity="distance",
         compactness=compactness,
     )
@@ -119,7 +95,7 @@ def test_hierarchy_over_several_programs(num_regions):
             [features],
             [(height, width)],
             levels=3,
-            num_regions=num_regions,
+            num_tokens=num_regions,
             similarity="ward",
             compactness=0.0,
         )
@@ -135,7 +111,7 @@ def test_parallel_edges_that_stay_do_no_harm(monkeypatch):
             lab_of([image]),
             [(12, 14)],
             levels=4,
-            num_regions=num_regions,
+            num_tokens=num_regions,
             similarity="distance",
             compactness=0.0,
         )
@@ -150,78 +126,107 @@ def test_self_loops_stand_aside_where_an_image_lags():
         assert_as_plain(
             [features.flatten(1)],
             [(8, 8)],
-            levels=0,
-            num_regions=budget,
+            levels=4,
+            num_tokens=budget,
             similarity="distance",
             compactness=0.0,
         )
 
 
-def test_too_many_pixels_and_images_are_refused():
-    steps = torch.zeros(1, jit.MOST_IMAGES + 1, dtype=torch.int32, device=DEVICE)
-    with pytest.raises(ValueError, match=str(jit.MOST_PIXELS)):
-        contract(steps, [2**15, 1], [2**14, 1], 1, 0, "distance", 0.0)
-    ones = [1] * (jit.MOST_IMAGES + 1)
-    with pytest.raises(ValueError, match=f"{jit.MOST_IMAGES} images, got {len(ones)}"):
-        contract(steps, ones, ones, 1, 0, "distance", 0.0)
+def images_of(*sizes):
+    """Images that take next to no memory."""
+    return [torch.zeros(3, 1, 1, dtype=torch.uint8, device=DEVICE).expand(3, *s) for s in sizes]
 
 
-def test_lab_steps(awkward_images):
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (images_of((2**15, 2**14), (1, 1)), f"{limits.CUDA_PIXELS} pixels, got {2**29 + 1}"),
+        (images_of((1, 1)) * 2**16, f"{limits.CUDA_IMAGES} images, got {2**16}"),
+    ],
+)
+def test_too_many_pixels_and_images_are_refused(images, message):
+    features_q, cluster = torch.zeros(2, 1, 1, dtype=torch.int32, device=DEVICE)
+    with pytest.raises(ValueError, match=message):
+        contract(images, features_q, Settings())
+    with pytest.raises(ValueError, match=message):
+        regions_cuda.describe_regions(images, cluster[0].long(), [1] * len(images))
+    heights, widths = [image.shape[1] for image in images], [image.shape[2] for image in images]
+    ones = torch.ones(len(images), 4, dtype=torch.int64, device=DEVICE)
+    with pytest.raises(ValueError, match=message):
+        token_vectors(
+            torch.zeros(1, 3, device=DEVICE), cluster[0].long(), ones[:, 0], ones, heights, widths,
+            [1] * len(images), 2, 0.05, False, "nearest",
+        )  # fmt: skip
+
+
+def test_quantised_lab(awkward_images):
     greys = torch.arange(256).div(255).expand(3, 1, -1)
     colours = torch.rand(3, 20, 40, generator=torch.Generator().manual_seed(3))
     for image in [greys, colours, *awkward_images]:
-        assert torch.equal(
-            lab_steps(image.to(DEVICE)).cpu().long(), quantise(lab(image).flatten(1))
-        )
+        came = quantised_lab(image.flatten(1).to(DEVICE))
+        assert torch.equal(came.cpu().long(), quantise(lab(image).flatten(1)))
 
 
-# ---- operators -----------------------------------------------------------------------------------
+# ---- from images to vectors ----------------------------------------------------------------------
 
 
-def implementation(operator):
-    """The operator on a GPU, or else what is registered for one."""
-    return operator if DEVICE.type == "cuda" else operator._backend_fns["cuda"]
-
-
+@pytest.mark.parametrize("dtypes", ["bytes", "floats", "both"])
 @pytest.mark.parametrize("options", [{"levels": 3}, {"num_tokens": 7, "features": "spit"}])
-def test_operators(awkward_images, options):
-    """From bytes and floats, of mixed sizes, to token graphs, and from these to vectors."""
+def test_the_two_doors_lead_to_token_graphs(awkward_images, dtypes, options):
+    """Images of mixed sizes, strides and dtypes; no two results share memory."""
     images = [image for image in awkward_images if image[0].numel() >= 7]
-    images[::2] = [(image * 255).round().byte() for image in images[::2]]
-    tokenizer = SuperpixelTokenizer(similarity="ward", compactness=0.1, **options)
-    extractor = InterpolationExtractor(3)
+    images = [(image * 255).round().byte() for image in images]
+    if dtypes != "bytes":
+        images[:: 1 if dtypes == "floats" else 2] = [
+            unit_rgb(image).mT.contiguous().mT
+            for image in images[:: 1 if dtypes == "floats" else 2]
+        ]
+    wanted = Settings(similarity="ward", compactness=0.1, **options)
     with kernels.plain():
-        expected = extractor(tokenizer(images))
-    steps = None
-    if options.get("features") == "spit":
-        images = [unit_rgb(image) for image in images]
-        steps = tokenizer._steps(images).to(DEVICE)
-    came = implementation(operator.superpixels)(
-        [image.to(DEVICE) for image in images],
-        steps,
-        options.get("levels", 0),
-        options.get("num_tokens", 0),
-        "ward",
-        0.1,
+        tokens = SuperpixelTokenizer(similarity="ward", compactness=0.1, **options)(images)
+    features_q = None
+    if wanted.features == "spit":
+        features = [comparison_features(unit_rgb(image), "spit", "ward") for image in images]
+        features_q = torch.cat([quantise(f) for f in features], dim=1).int().to(DEVICE)
+    images = [image.to(DEVICE) for image in images]
+    hierarchy = contract(images, features_q, wanted)
+    counts = tokens.ptr.diff().tolist()
+    described = regions_cuda.describe_regions(images, hierarchy.cluster, counts)
+    came = [*hierarchy, *described]
+    assert len({value.untyped_storage().data_ptr() for value in [*images, *came]}) == len(
+        [*images, *came]
     )
-    assert len({value.untyped_storage().data_ptr() for value in came}) == len(came)
-    counts = expected.ptr.diff()
-    num_edges = expected._slice_dict["edge_index"].diff()
-    names = ("pixels", "cluster", "hierarchy", "level_sizes", "num_levels", "counts")
-    names += ("size", "bbox", "pos", "color", "edge_index", "edge_attr", "num_edges")
-    of_batch = {**expected.to_dict(), "counts": counts, "num_edges": num_edges}
-    for name, value in zip(names, came, strict=True):
-        on_host = name in ("num_levels", "counts")
-        assert value.device.type == ("cpu" if on_host else DEVICE.type), name
-        assert value.dtype == of_batch[name].dtype, name
-        assert torch.equal(value.cpu(), of_batch[name]), name
 
-    heights, widths = expected.image_size.t().tolist()
-    pixels, cluster, size, bbox = came[0], came[1], came[6], came[7]
-    x = implementation(vector_operator.token_vectors)(
-        pixels, cluster, size, bbox, heights, widths, counts.tolist(), 3, 0.05, True, "bilinear"
-    )
-    assert (x.cpu() - expected.x).abs().max() <= 1e-6 * max(1, expected.x.abs().max())
+    assert torch.equal(hierarchy.parent.cpu(), tokens.hierarchy)
+    assert torch.equal(hierarchy.cluster.cpu(), tokens.cluster)
+    assert torch.equal(hierarchy.num_levels, tokens.num_levels)
+    ends = hierarchy.num_levels.add(1).cumsum(0) - 1
+    assert hierarchy.counts[ends].tolist() == counts
+    num_edges = tokens._slice_dict["edge_index"].diff()
+    names = ("pixels", "size", "bbox", "pos", "color", "edge_index", "edge_attr")
+    expected = [*(tokens[name] for name in names), num_edges]
+    for name, value, wanted in zip([*names, "num_edges"], described, expected, strict=True):
+        assert value.device.type == ("cpu" if name == "num_edges" else DEVICE.type), name
+        assert value.dtype == wanted.dtype, name
+        assert torch.equal(value.cpu(), wanted), name
+
+
+def test_no_contraction_leaves_pixels():
+    image = torch.rand(3, 3, 4, device=DEVICE)
+    hierarchy = contract([image], None, Settings(num_tokens=12))
+    assert hierarchy.parent.numel() == 0
+    assert hierarchy.counts.tolist() == [12] and hierarchy.num_levels.tolist() == [0]
+    assert torch.equal(hierarchy.cluster.cpu(), torch.arange(12))
+
+
+def test_images_that_are_done_wait_for_the_others():
+    """Their hierarchies end where they end: no level is the identity."""
+    images = [torch.rand(3, side, side, device=DEVICE) for side in (2, 8, 3)]
+    hierarchy = contract(images, None, Settings(num_tokens=4))
+    for counts in hierarchy.counts.split((hierarchy.num_levels + 1).tolist()):
+        assert counts[-1] == 4 and (counts.diff() < 0).all()
+    assert hierarchy.num_levels[0] == 0 < hierarchy.num_levels[2] < hierarchy.num_levels[1]
 
 
 # ---- regions and vectors -------------------------------------------------------------------------
@@ -258,17 +263,19 @@ def test_described_regions(label_maps):
     @settings(max_examples=2 * EXAMPLES)
     @given(maps=st.lists(label_maps, min_size=1, max_size=3))
     def check(maps):
-        images, batch = batch_of(maps)
-        *came, edge_index, edge_attr, num_edges = (x.cpu() for x in describe(**batch))
+        parts, batch = batch_of(maps)
+        images = [pixels.t().unflatten(1, size).to(DEVICE) for pixels, size, *_ in parts]
+        described = regions_cuda.describe_regions(images, batch["cluster"], batch["counts"])
+        came_pixels, *came, edge_index, edge_attr, num_edges = (x.cpu() for x in described)
+        assert torch.equal(came_pixels, batch["pixels"].cpu())
         expected = [
-            describe_regions(cluster, count, pixels, *size)
-            for pixels, size, cluster, count, _ in images
+            describe_image(image.cpu(), cluster, count)
+            for image, (_, _, cluster, count, _) in zip(images, parts, strict=True)
         ]
         for value, name in zip(came, ("size", "bbox", "pos", "color"), strict=True):
             assert torch.equal(value, torch.cat([getattr(regions, name) for regions in expected]))
         edges = [
-            regions.edge_index + start
-            for regions, (*_, start) in zip(expected, images, strict=True)
+            regions.edge_index + start for regions, (*_, start) in zip(expected, parts, strict=True)
         ]
         assert torch.equal(edge_index, torch.cat(edges, dim=1))
         assert torch.equal(edge_attr, torch.cat([regions.edge_attr for regions in expected]))
@@ -280,7 +287,10 @@ def test_described_regions(label_maps):
 def assert_vectors_as_plain(maps, bins, sigma, gradient, mode):
     images, batch = batch_of(maps)
     extract = InterpolationExtractor(bins, sigma=sigma, gradient=gradient, mode=mode)
-    tokens = [tokens_from_partition(pixels, *size, cluster) for pixels, size, cluster, *_ in images]
+    tokens = [
+        from_partition(pixels.t().unflatten(1, size), cluster.view(size))
+        for pixels, size, cluster, *_ in images
+    ]
     expected = torch.cat([extract(image).x for image in tokens])
     came = token_vectors(
         size=torch.cat([image.size for image in tokens]).to(DEVICE),

@@ -13,9 +13,10 @@ from triton.runtime.jit import JITFunction
 
 from spitgraph.contraction import SIMILARITIES
 from spitgraph.contraction.cuda import hierarchy as contraction
-from spitgraph.contraction.cuda.colour import lab_steps
+from spitgraph.contraction.cuda.colour import quantised_lab
 from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
-from spitgraph.regions.cuda import describe
+from spitgraph.regions.cuda import describe_regions
+from spitgraph.settings import Settings
 
 ARCHITECTURES = 80, 90
 HEIGHT, WIDTH = 5, 6
@@ -51,7 +52,7 @@ def compile_only(driver, compiled):
 
 def make_up_results():
     """As nothing runs, say that every image chose three edges, and has all regions in one tree."""
-    choose, number = contraction.choose, contraction.number
+    choose, clusters = contraction.choose, contraction.clusters
 
     def made_up_choice(level, settings):
         choice = choose(level, settings)
@@ -59,24 +60,27 @@ def make_up_results():
         choice.parent.zero_()
         return choice
 
-    def made_up_numbers(*args):
-        return [cluster.zero_() for cluster in number(*args)]
+    def made_up_clusters(*args):
+        return [cluster.zero_() for cluster in clusters(*args)]
 
-    contraction.choose, contraction.number = made_up_choice, made_up_numbers
+    contraction.choose, contraction.clusters = made_up_choice, made_up_clusters
 
 
 def compile_contraction():
-    features = torch.zeros(3, HEIGHT * WIDTH, dtype=torch.int32)
+    images = [torch.zeros(3, HEIGHT, WIDTH)]
+    features_q = torch.zeros(3, HEIGHT * WIDTH, dtype=torch.int32)
+    contraction.contract(images, features_q, Settings(3))  # no boxes
     for similarity in SIMILARITIES:
-        for num_regions in (0, HEIGHT * WIDTH - 4):  # the latter leaves one edge to the last level
-            contraction.contract(features, [HEIGHT], [WIDTH], 3, num_regions, similarity, 0.5)
+        for count in (None, HEIGHT * WIDTH - 4):  # the latter leaves one edge to the last level
+            settings = Settings(3, num_tokens=count, similarity=similarity, compactness=0.5)
+            contraction.contract(images, features_q, settings)
 
 
 def compile_the_others():
-    lab_steps(torch.rand(3, HEIGHT, WIDTH))
+    quantised_lab(torch.rand(3, HEIGHT * WIDTH))
     cluster = torch.zeros(HEIGHT * WIDTH, dtype=torch.int64)
     pixels = torch.rand(HEIGHT * WIDTH, 3)
-    describe(cluster, pixels, [HEIGHT], [WIDTH], [1])
+    describe_regions([torch.rand(3, HEIGHT, WIDTH)], cluster, [1])
     size, box = torch.tensor([HEIGHT * WIDTH]), torch.tensor([[0, 0, WIDTH, HEIGHT]])
     for mode in ("bilinear", "nearest"):
         token_vectors(

@@ -8,55 +8,47 @@ from torch import Tensor
 
 from spitgraph.contraction.graph import STEPS_PER_UNIT
 from spitgraph.kernels.cuda.jit import kernel, launch, on_own_device, whole
+from spitgraph.kernels.cuda.programs import own_row
 from spitgraph.pixels import CHROMA_WEIGHT
+
+STEPS = tl.constexpr(float(STEPS_PER_UNIT))
+CHROMA = tl.constexpr(CHROMA_WEIGHT)
 
 
 @on_own_device
-def lab_steps(image: Float32[Tensor, "3 H W"]) -> Int32[Tensor, "3 HW"]:
+def quantised_lab(rgb: Float32[Tensor, "3 P"]) -> Int32[Tensor, "3 P"]:
     """Comparison features `"lab"` of every pixel in whole steps.
 
     Equal to `quantise(lab(image).flatten(1))`: both are accurate to a few times 1e-16, and a step
     is 2⁻²⁰, so that hardly one value in 1e9 lies where they could round to different steps.
 
     Args:
-        image: RGB in [0, 1].
+        rgb: Red, green and blue in [0, 1].
     """
-    image = image.contiguous()
-    num_pixels = image[0].numel()
-    steps = torch.empty(3, num_pixels, dtype=torch.int32, device=image.device)
-    launch(
-        quantised_lab,
-        num_pixels,
-        1,
-        image,
-        steps,
-        num_pixels,
-        STEPS=float(STEPS_PER_UNIT),
-        CHROMA=CHROMA_WEIGHT,
-    )
-    return steps
+    rgb = rgb.contiguous()
+    features_q = torch.empty_like(rgb, dtype=torch.int32)
+    num_pixels = rgb.shape[1]
+    launch(quantise_lab, num_pixels, 1, rgb=rgb, features_q=features_q, num_pixels=num_pixels)
+    return features_q
 
 
 @kernel
-def quantised_lab(
-    image, steps, num_pixels, STEPS: tl.constexpr, CHROMA: tl.constexpr, BLOCK: tl.constexpr
-):
+def quantise_lab(rgb, features_q, num_pixels, BLOCK: tl.constexpr):
     """The formulas of `kornia.color.rgb_to_lab`, in float64."""
-    pixel = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = pixel < num_pixels
+    pixel, inside = own_row(num_pixels, BLOCK)
     rows = num_pixels.to(tl.int64)
-    r = linear(tl.load(image + pixel, mask=inside, other=0.0))
-    g = linear(tl.load(image + rows + pixel, mask=inside, other=0.0))
-    b = linear(tl.load(image + 2 * rows + pixel, mask=inside, other=0.0))
+    r = linear(tl.load(rgb + pixel, mask=inside, other=0.0))
+    g = linear(tl.load(rgb + rows + pixel, mask=inside, other=0.0))
+    b = linear(tl.load(rgb + 2 * rows + pixel, mask=inside, other=0.0))
     x = lightness((r * 0.412453 + g * 0.357580 + b * 0.180423) / 0.95047)
     y = lightness(r * 0.212671 + g * 0.715160 + b * 0.072169)
     z = lightness((r * 0.019334 + g * 0.119193 + b * 0.950227) / 1.08883)
     lum = (y * 116.0 - 16.0) / 100.0
     red_green = (x - y) * 500.0 / 100.0 * CHROMA
     blue_yellow = (y - z) * 200.0 / 100.0 * CHROMA
-    tl.store(steps + pixel, whole(lum * STEPS).to(tl.int32), mask=inside)
-    tl.store(steps + rows + pixel, whole(red_green * STEPS).to(tl.int32), mask=inside)
-    tl.store(steps + 2 * rows + pixel, whole(blue_yellow * STEPS).to(tl.int32), mask=inside)
+    tl.store(features_q + pixel, whole(lum * STEPS).to(tl.int32), mask=inside)
+    tl.store(features_q + rows + pixel, whole(red_green * STEPS).to(tl.int32), mask=inside)
+    tl.store(features_q + 2 * rows + pixel, whole(blue_yellow * STEPS).to(tl.int32), mask=inside)
 
 
 @kernel

@@ -9,10 +9,12 @@ slow. The order of the edges is of no account either.
 import torch
 import triton
 import triton.language as tl
-from jaxtyping import Int64
+from jaxtyping import Int32, Int64
 from torch import Tensor
 
-from spitgraph.kernels.cuda.jit import kernel, mix
+from spitgraph.contraction.cuda.level import Level
+from spitgraph.kernels.cuda.jit import kernel, launch, mix
+from spitgraph.kernels.cuda.programs import next_pixel, own_pixels, own_row, reserved
 
 #: An empty slot of the table, and what no slot ever holds.
 EMPTY = tl.constexpr(-1)
@@ -22,65 +24,44 @@ SLOTS_PER_REGION = 4
 PROBES = tl.constexpr(4)
 
 
-def empty_slots(num_clusters: int, device: torch.device) -> Int64[Tensor, " S"]:
-    """A hash table for the edges between so many clusters."""
-    num_slots = triton.next_power_of_2(SLOTS_PER_REGION * num_clusters)
-    return torch.full((num_slots,), EMPTY.value, dtype=torch.int64, device=device)
-
-
 @kernel
-def connect_pixels(
-    cluster, table, slots, edges, edge_count, num_slots, num_room, num_images, BLOCK: tl.constexpr
+def merge_pixel_edges(
+    cluster, table, slots, edges, num_edges, num_slots, room, num_images, BLOCK: tl.constexpr
 ):
     """Edges between clusters of pixels, from the right and the lower side of every pixel."""
-    image = tl.program_id(1)
-    start = tl.load(table + image).to(tl.int32)
-    height = tl.load(table + 2 * num_images + image).to(tl.int32)
-    width = tl.load(table + 3 * num_images + image).to(tl.int32)
-    if tl.program_id(0) * BLOCK >= height * width:
+    image, start, count, height, width, local, y, x, inside = own_pixels(table, num_images, BLOCK)
+    if tl.program_id(0) * BLOCK >= count:
         return
-    local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = local < height * width
-    y = local // width
-    x = local - y * width
     one = tl.load(cluster + start + local, mask=inside, other=0)
     for side in tl.static_range(2):
-        if side == 0:
-            there = inside & (x < width - 1)
-            beside = local + 1
-        else:
-            there = inside & (y < height - 1)
-            beside = local + width
+        beside, there = next_pixel(side, local, y, x, height, width, inside)
         other = tl.load(cluster + start + beside, mask=there, other=0)
-        add_edges(one, other, there, local, slots, edges, edge_count, num_slots, num_room)
+        add_edges(one, other, there, local, slots, edges, num_edges, num_slots, room)
 
 
 @kernel
-def connect_regions(
-    cluster, old_edges, old_count, slots, edges, edge_count, num_old_room, num_slots, num_room,
+def merge_edges(
+    cluster, old_edges, num_old_edges, old_room, slots, edges, num_edges, num_slots, room,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Edges between clusters of regions, from the edges between regions."""
-    edge = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    there = edge < tl.load(old_count)
-    u = tl.load(old_edges + edge, mask=there, other=0)
-    v = tl.load(old_edges + num_old_room.to(tl.int64) + edge, mask=there, other=0)
-    one = tl.load(cluster + u, mask=there, other=0)
-    other = tl.load(cluster + v, mask=there, other=0)
-    add_edges(one, other, there, edge, slots, edges, edge_count, num_slots, num_room)
+    edge, inside = own_row(tl.load(num_old_edges), BLOCK)
+    u = tl.load(old_edges + edge, mask=inside, other=0)
+    v = tl.load(old_edges + old_room.to(tl.int64) + edge, mask=inside, other=0)
+    one = tl.load(cluster + u, mask=inside, other=0)
+    other = tl.load(cluster + v, mask=inside, other=0)
+    add_edges(one, other, inside, edge, slots, edges, num_edges, num_slots, room)
 
 
 @kernel
-def add_edges(one, other, there, lane, slots, edges, edge_count, num_slots, num_room):
+def add_edges(one, other, there, lane, slots, edges, num_edges, num_slots, room):
     """Append edges between different clusters that are not there yet, the smaller number first."""
     u = tl.minimum(one, other)
     v = tl.maximum(one, other)
-    new = first_of_its_kind(u, v, there & (u != v), lane, slots, num_slots).to(tl.int32)
-    before = tl.cumsum(new, 0) - new
-    room = tl.atomic_add(edge_count, tl.sum(new, 0).to(tl.int64), sem="relaxed")
-    place = room + before
-    tl.store(edges + place, u, mask=new != 0)
-    tl.store(edges + num_room.to(tl.int64) + place, v, mask=new != 0)
+    new = first_of_its_kind(u, v, there & (u != v), lane, slots, num_slots)
+    place = reserved(num_edges, new)
+    tl.store(edges + place, u, mask=new)
+    tl.store(edges + room.to(tl.int64) + place, v, mask=new)
 
 
 @kernel
@@ -102,3 +83,51 @@ def first_of_its_kind(u, v, asked, lane, slots, num_slots):
         open_ = open_ & (found != EMPTY) & (found != key)
         slot = (slot + 1) & (num_slots - 1)
     return fresh | open_
+
+
+def connect(level: Level, old: Level, cluster: Int32[Tensor, " n"], num_old_edges: int) -> None:
+    """Fill in the edges of a level.
+
+    Args:
+        level: Whose edges are wanted.
+        old: The level before.
+        cluster: Region of every region of the level before.
+        num_old_edges: Edges of the level before, if it is not the grid.
+    """
+    slots = empty_slots(level.num_regions, cluster.device)
+    room = 2 * old.num_regions if old.edges is None else num_old_edges
+    level.edges = torch.empty(2, room, dtype=torch.int32, device=cluster.device)
+    if old.edges is None:
+        launch(
+            merge_pixel_edges,
+            *old.launched,
+            cluster=cluster,
+            table=old.table,
+            slots=slots,
+            edges=level.edges,
+            num_edges=level.num_edges,
+            num_slots=len(slots),
+            room=room,
+            num_images=old.num_images,
+        )
+    else:
+        launch(
+            merge_edges,
+            num_old_edges,
+            1,
+            cluster=cluster,
+            old_edges=old.edges,
+            num_old_edges=old.num_edges,
+            old_room=old.room,
+            slots=slots,
+            edges=level.edges,
+            num_edges=level.num_edges,
+            num_slots=len(slots),
+            room=room,
+        )
+
+
+def empty_slots(num_clusters: int, device: torch.device) -> Int64[Tensor, " S"]:
+    """A hash table for the edges between so many clusters."""
+    num_slots = triton.next_power_of_2(SLOTS_PER_REGION * num_clusters)
+    return torch.full((num_slots,), EMPTY.value, dtype=torch.int64, device=device)

@@ -1,9 +1,16 @@
 """Exact pooling of what each region holds; compare `spitgraph.contraction.reduce`."""
 # mypy: allow-untyped-defs, allow-incomplete-defs
 
+import torch
 import triton.language as tl
+from jaxtyping import Int32, Int64
+from torch import Tensor
 
-from spitgraph.kernels.cuda.jit import kernel
+from spitgraph.contraction.cuda.level import Level, empty_tally
+from spitgraph.contraction.cuda.weights import load_box
+from spitgraph.kernels.cuda.jit import kernel, launch
+from spitgraph.kernels.limits import CUDA_PIXELS
+from spitgraph.kernels.cuda.programs import WIDTH, add_up, own_elements
 
 
 @kernel
@@ -16,13 +23,9 @@ def pool(
 
     With PIXELS the regions are pixels: their sizes and boxes are known.
     """
-    image = tl.program_id(1)
-    start = tl.load(table + image).to(tl.int32)
-    count = tl.load(table + num_images + image)
+    image, start, count, local, inside = own_elements(table, num_images, BLOCK)
     if tl.program_id(0) * BLOCK >= count:
         return
-    local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = local < count
     region = start + local
     target = tl.load(cluster + region, mask=inside, other=0)
     rows = num_regions.to(tl.int64)
@@ -38,26 +41,22 @@ def pool(
     before = tl.atomic_add(new_size + target, own, mask=inside, sem="relaxed")
     # (s + d)² − s² = d·(2s + d): over the additions to a cluster they add up to its size squared
     growth = own.to(tl.int64) * (before.to(tl.int64) * 2 + own)
-    growth = tl.sum(tl.where(inside, growth, 0), 0)
-    tl.atomic_add(squares + image, growth, sem="relaxed")
+    add_up(squares + image, tl.where(inside, growth, 0))
 
     if COMPACT:
         if PIXELS:
-            width = tl.load(table + 3 * num_images + image).to(tl.int32)
+            width = tl.load(table + num_images * WIDTH + image).to(tl.int32)
             y_min = local // width
             x_min = local - y_min * width
             x_max = x_min + 1
             y_max = y_min + 1
         else:
-            x_min = tl.load(box + region, mask=inside, other=0)
-            y_min = tl.load(box + rows + region, mask=inside, other=0)
-            x_max = tl.load(box + 2 * rows + region, mask=inside, other=0)
-            y_max = tl.load(box + 3 * rows + region, mask=inside, other=0)
-        widen(new_box, new_rows, target, x_min, y_min, x_max, y_max, inside)
+            x_min, y_min, x_max, y_max = load_box(box, region, inside, num_regions)
+        widen_box(new_box, new_rows, target, x_min, y_min, x_max, y_max, inside)
 
 
 @kernel
-def widen(box, rows, region, x_min, y_min, x_max, y_max, inside):
+def widen_box(box, rows, region, x_min, y_min, x_max, y_max, inside):
     """Widen regions' boxes, row by row of `box`; what lies inside them already costs a load."""
     left = box + region
     top = left + rows
@@ -71,3 +70,51 @@ def widen(box, rows, region, x_min, y_min, x_max, y_max, inside):
     tl.atomic_max(right, x_max, mask=beyond, sem="relaxed")
     beyond = inside & (y_max > tl.load(bottom, mask=inside, other=0))
     tl.atomic_max(bottom, y_max, mask=beyond, sem="relaxed")
+
+
+def pooled(
+    level: Level, cluster: Int32[Tensor, " n"], counts: list[int], table: Int64[Tensor, "4 B"]
+) -> Level:
+    """The clusters as the regions of the next level, as yet without edges.
+
+    Args:
+        level: This one.
+        cluster: Next region of every region.
+        counts: Next regions of each image.
+        table: The next level's.
+    """
+    num_clusters, device = sum(counts), cluster.device
+    box = None
+    if level.compactness is not None:
+        box = torch.zeros(4, num_clusters, dtype=torch.int32, device=device)
+        box[:2] = CUDA_PIXELS
+    result = Level(
+        sums=torch.zeros(level.channels, num_clusters, dtype=torch.int64, device=device),
+        size=torch.zeros(num_clusters, dtype=torch.int32, device=device),
+        box=box,
+        edges=None,
+        table=table,
+        tally=empty_tally(len(counts), device),
+        counts=counts,
+        compactness=level.compactness,
+    )
+    launch(
+        pool,
+        *level.launched,
+        cluster=cluster,
+        sums=level.sums,
+        size=level.size,
+        box=level.box,
+        table=level.table,
+        new_sums=result.sums,
+        new_size=result.size,
+        new_box=result.box,
+        squares=result.squares,
+        num_regions=level.num_regions,
+        num_clusters=num_clusters,
+        num_images=level.num_images,
+        CHANNELS=level.channels,
+        COMPACT=level.compactness is not None,
+        PIXELS=level.size is None,
+    )
+    return result

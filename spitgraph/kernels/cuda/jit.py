@@ -16,15 +16,13 @@ import triton.language as tl
 from jaxtyping import Int64
 from torch import Tensor
 
+from spitgraph.kernels.limits import CUDA_IMAGES, CUDA_PIXELS
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Elements that one program handles.
 BLOCK = 512
-#: Most pixels of a batch: numbers of regions and of edges then fit 32 bits.
-MOST_PIXELS = 2**29
-#: Most images of a batch: a launch has no more rows of programs.
-MOST_IMAGES = 2**16 - 1
 
 #: The constants of splitmix64's finaliser, and their inverses modulo 2⁶⁴.
 FIRST = tl.constexpr(0xBF58476D1CE4E5B9)
@@ -60,19 +58,28 @@ def on_own_device(function: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def launch(kernel: Any, elements: int, images: int, *args: Any, **constants: Any) -> None:
+def launch(kernel: Any, elements: int, images: int, /, **arguments: Any) -> None:
     """Run a kernel on so many elements of each image, `BLOCK` of them a program.
 
     Multiplications and additions are never fused: every operation rounds as in plain PyTorch.
 
-    Raises:
-        ValueError: There are more images than a launch can have rows of programs.
+    Args:
+        kernel: What runs.
+        elements: Pixels, regions or edges of the image that has most.
+        images: Rows of programs, an image each; 1 where a batch's elements are in one row.
+        arguments: The kernel's own, by name, without `BLOCK`.
     """
-    if images > MOST_IMAGES:
-        raise ValueError(f"a batch may have at most {MOST_IMAGES} images, got {images}")
     if elements and images:
         grid = (triton.cdiv(elements, BLOCK), images)
-        kernel[grid](*args, **constants, BLOCK=BLOCK, enable_fp_fusion=False)
+        kernel[grid](**arguments, BLOCK=BLOCK, enable_fp_fusion=False)
+
+
+def check_batch(images: int, pixels: int) -> None:
+    """Refuse a batch of more pixels, or of more images, than the kernels can number."""
+    if images > CUDA_IMAGES:
+        raise ValueError(f"a batch may have at most {CUDA_IMAGES} images, got {images}")
+    if pixels > CUDA_PIXELS:
+        raise ValueError(f"a batch may have at most {CUDA_PIXELS} pixels, got {pixels}")
 
 
 def on_device(

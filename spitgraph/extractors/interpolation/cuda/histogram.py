@@ -7,7 +7,6 @@ program works on one of them for long; the pieces are added in a fixed order.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 
 from dataclasses import dataclass
-from itertools import accumulate
 
 import torch
 import triton.language as tl
@@ -16,11 +15,14 @@ from torch import Tensor
 
 from spitgraph.extractors.interpolation.histogram import CUTOFF
 from spitgraph.kernels.cuda.jit import kernel, on_device
+from spitgraph.kernels.cuda.programs import START, WIDTH, starts
 
 #: Pixels of a piece, and those that a program handles at a time.
 PIECE = 512
 LANES = 32
 FARTHEST = tl.constexpr(CUTOFF)
+#: Further rows of the table of images: first row of its positions' table, tokens of the image.
+OFFSET, TOKENS = map(tl.constexpr, range(4, 6))
 
 
 @dataclass
@@ -65,7 +67,7 @@ def position_table(
 ) -> Float32[Tensor, "S bins"]:
     """exp(−½(v − b)²/σ²) of the coordinates v of images with these longer sides, one by one."""
     scale = 0.5**0.5 / sigma
-    images = on_device([sides, list(accumulate(sides, initial=0))[:-1]], device)
+    images = on_device([sides, starts(sides)], device)
     side, first_row = images.repeat_interleave(images[0], dim=1, output_size=sum(sides))
     position = 2 * (torch.arange(len(side), device=device) - first_row).double() / side - 1
     offset = position[:, None] * scale - centres(bins, device) * scale
@@ -88,9 +90,9 @@ def add_up_pieces(
     end = tl.load(first_pixel + region + 1, mask=real, other=0)
     end = tl.minimum(end, begin + PIECE)
     image = tl.load(image_of + region, mask=real, other=0)
-    start = tl.load(table + image)
-    width = tl.load(table + 2 * num_images + image)
-    offset = tl.load(table + 3 * num_images + image)
+    start = tl.load(table + num_images * START + image)
+    width = tl.load(table + num_images * WIDTH + image)
+    offset = tl.load(table + num_images * OFFSET + image)
     bins = tl.arange(0, WIDE)
     used = bins < BINS
     place = tl.zeros([WIDE, WIDE], tl.float32)

@@ -6,6 +6,7 @@ import math
 import triton.language as tl
 
 from spitgraph.kernels.cuda.jit import kernel, whole
+from spitgraph.kernels.cuda.programs import HEIGHT, START, WIDTH
 from spitgraph.pixels import CONTRAST
 
 #: Exponents (a, b) of the Kumaraswamy contrast of each channel (METHOD 3.1.1).
@@ -27,9 +28,9 @@ def sample_colours(
     """Contrast, interpolation and mask of one region's samples, a block of them a program."""
     region = tl.program_id(0).to(tl.int64)
     image = tl.load(image_of + region)
-    start = tl.load(table + image)
-    height = tl.load(table + num_images + image)
-    width = tl.load(table + 2 * num_images + image)
+    start = tl.load(table + num_images * START + image)
+    height = tl.load(table + num_images * HEIGHT + image)
+    width = tl.load(table + num_images * WIDTH + image)
     sample = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = sample < BINS * BINS
     row = sample // BINS

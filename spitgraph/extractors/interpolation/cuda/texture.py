@@ -6,6 +6,7 @@ import math
 import triton.language as tl
 
 from spitgraph.kernels.cuda.jit import kernel
+from spitgraph.kernels.cuda.programs import own_pixels
 from spitgraph.pixels import GRADIENT_CONTRAST
 
 SCALE = tl.constexpr(GRADIENT_CONTRAST)
@@ -18,22 +19,15 @@ def gradients(pixels, table, texture, num_pixels, num_images, BLOCK: tl.constexp
 
     In float64, for the contrast magnifies rounding; written in float32.
     """
-    image = tl.program_id(1)
-    start = tl.load(table + image)
-    height = tl.load(table + num_images + image).to(tl.int32)
-    width = tl.load(table + 2 * num_images + image).to(tl.int32)
-    if tl.program_id(0) * BLOCK >= height * width:
+    image, start, count, height, width, local, y, x, inside = own_pixels(table, num_images, BLOCK)
+    if tl.program_id(0) * BLOCK >= count:
         return
-    local = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = local < height * width
-    y = local // width
-    x = local - y * width
     above = tl.maximum(y - 1, 0) * width
     here = y * width
     below = tl.minimum(y + 1, height - 1) * width
     left = tl.maximum(x - 1, 0)
     right = tl.minimum(x + 1, width - 1)
-    first = pixels + 3 * start
+    first = pixels + 3 * start.to(tl.int64)
     top_left = brightness(first, above + left, inside)
     top_right = brightness(first, above + right, inside)
     bottom_left = brightness(first, below + left, inside)

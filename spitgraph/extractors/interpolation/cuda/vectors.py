@@ -8,7 +8,9 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from spitgraph.extractors.interpolation.cuda import histogram, samples, texture
-from spitgraph.kernels.cuda.jit import launch, on_device, on_own_device
+from spitgraph.extractors.interpolation.cuda.histogram import TOKENS
+from spitgraph.kernels.cuda.jit import check_batch, launch, on_own_device
+from spitgraph.kernels.cuda.programs import HEIGHT, WIDTH, image_table
 
 #: Bins of a region's lattice that one program handles.
 CELLS = 256
@@ -46,56 +48,94 @@ def token_vectors(
     Raises:
         ValueError: `cluster` or `bbox` reaches beyond an image, or there are too many images.
     """
+    areas = [height * width for height, width in zip(heights, widths, strict=True)]
+    check_batch(len(areas), sum(areas))
     device = pixels.device
     pixels = pixels.detach().contiguous()
     num_regions, images, features = sum(counts), len(counts), 4 + gradient
-    areas = [height * width for height, width in zip(heights, widths, strict=True)]
-    sides, offsets = position_rows(heights, widths)
-    first_pixel = list(accumulate(areas, initial=0))[:-1]
-    table = on_device([first_pixel, heights, widths, offsets, counts], device)
+    longer, offsets = position_rows(heights, widths)
+    table = image_table(areas, heights, widths, offsets, counts, device=device)
     image_of = torch.arange(images, device=device)
-    image_of = image_of.repeat_interleave(table[4], output_size=num_regions)
+    image_of = image_of.repeat_interleave(table[TOKENS.value], output_size=num_regions)
     check_reach(cluster, bbox, table, image_of)
 
     vectors = torch.empty(num_regions, bins**2 * features, device=device)
     by_region = (num_regions, triton.cdiv(bins**2, CELLS))
     samples.sample_colours[by_region](
-        pixels, cluster, bbox.contiguous(), image_of, table, vectors, images, features,
-        BINS=bins, NEAREST=mode == "nearest", BLOCK=CELLS, enable_fp_fusion=False,
-    )  # fmt: skip
+        pixels=pixels,
+        cluster=cluster,
+        bbox=bbox.contiguous(),
+        image_of=image_of,
+        table=table,
+        vectors=vectors,
+        num_images=images,
+        num_features=features,
+        BINS=bins,
+        NEAREST=mode == "nearest",
+        BLOCK=CELLS,
+        enable_fp_fusion=False,
+    )
     slopes = None
     if gradient:
         slopes = torch.empty(2, len(pixels), device=device)
         launch(
-            texture.gradients, max(areas), images,
-            pixels, table, slopes, len(pixels), images,
-        )  # fmt: skip
+            texture.gradients,
+            max(areas),
+            images,
+            pixels=pixels,
+            table=table,
+            texture=slopes,
+            num_pixels=len(pixels),
+            num_images=images,
+        )
     pieces = histogram.pieces(cluster, size)
     scale = 0.5**0.5 / sigma
     partial = torch.empty(len(pieces.region), (1 + gradient) * bins**2, device=device)
     histogram.add_up_pieces[(len(partial),)](
-        pieces.pixel, pieces.region, pieces.first_pixel, pieces.first_piece, image_of, table,
-        histogram.position_table(sides, bins, sigma, device),
-        histogram.centres(bins, device).float() * scale,
-        slopes, partial, scale, len(pixels), num_regions, images,
-        BINS=bins, WIDE=max(16, triton.next_power_of_2(bins)), LANES=histogram.LANES,
-        PIECE=histogram.PIECE, GRADIENT=gradient, enable_fp_fusion=False,
-    )  # fmt: skip
+        order=pieces.pixel,
+        region_of=pieces.region,
+        first_pixel=pieces.first_pixel,
+        first_piece=pieces.first_piece,
+        image_of=image_of,
+        table=table,
+        positions=histogram.position_table(longer, bins, sigma, device),
+        centre=histogram.centres(bins, device).float() * scale,
+        texture=slopes,
+        partial=partial,
+        scale=scale,
+        num_pixels=len(pixels),
+        num_regions=num_regions,
+        num_images=images,
+        BINS=bins,
+        WIDE=max(16, triton.next_power_of_2(bins)),
+        LANES=histogram.LANES,
+        PIECE=histogram.PIECE,
+        GRADIENT=gradient,
+        enable_fp_fusion=False,
+    )
     histogram.join_pieces[by_region](
-        partial, pieces.first_piece, size, vectors, 4 * (16 / bins) ** 2, features,
-        BINS=bins, FEATURES=1 + gradient, BLOCK=CELLS, enable_fp_fusion=False,
-    )  # fmt: skip
+        partial=partial,
+        first_piece=pieces.first_piece,
+        size=size,
+        vectors=vectors,
+        weight=4 * (16 / bins) ** 2,
+        num_features=features,
+        BINS=bins,
+        FEATURES=1 + gradient,
+        BLOCK=CELLS,
+        enable_fp_fusion=False,
+    )
     return vectors
 
 
 def check_reach(
     cluster: Int64[Tensor, " HW"],
     bbox: Int64[Tensor, "N 4"],
-    table: Int64[Tensor, "5 B"],
+    table: Int64[Tensor, "6 B"],
     image_of: Int64[Tensor, " N"],
 ) -> None:
     """Raise a ValueError where the kernels would read outside of an image."""
-    _, height, width, _, counts = table
+    height, width, counts = table[HEIGHT.value], table[WIDTH.value], table[TOKENS.value]
     low, high = bbox[:, :2], bbox[:, 2:]
     sides = torch.stack([width, height], dim=1)[image_of]
     boxes = ((low >= 0) & (low < high) & (high <= sides)).all()
