@@ -136,6 +136,7 @@ def test_every_body_gives_the_same_bits(label_maps, data, layout):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_large_images_are_measured_by_all_threads(num_threads, monkeypatch, threads):
+    pytest.importorskip("numba")
     from spitgraph.regions.cpu import batch
 
     num_threads(threads)
