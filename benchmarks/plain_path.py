@@ -1,20 +1,23 @@
 """Time and memory of τ and φ in plain PyTorch, and tokens at four levels.
 
-    python benchmarks/plain_path.py FOLDER [--threads 2] [--repeats 7]
+    python benchmarks/plain_path.py FOLDER [--threads 2] [--repeats 7] [--keep-memory]
 
 FOLDER holds photographs. Small and large images go in turns, so that their costs may be compared.
 """
 
 import argparse
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 
 import torch
+from machine import processor
 from PIL import Image
 
 from spitgraph import InterpolationExtractor, SuperpixelTokenizer, kernels
 from spitgraph.contraction import SIMILARITIES
+from spitgraph.memory import kept_at_hand
 
 SMALL, LARGE, BATCH = 224, 2048, 8
 
@@ -46,11 +49,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--keep-memory", action="store_true", help="by spitgraph.memory")
     args = parser.parse_args()
+    with kernels.plain(), kept_at_hand(LARGE**2) if args.keep_memory else nullcontext():
+        measure(args)
+
+
+def measure(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     photos = [Image.open(p).convert("RGB") for p in sorted(args.folder.glob("*.jpg"))]
     if len(photos) < BATCH:
-        parser.error(f"{args.folder} holds {len(photos)} photographs, at least {BATCH} are needed")
+        raise SystemExit(
+            f"{args.folder} holds {len(photos)} photographs, at least {BATCH} are needed"
+        )
 
     def resized(photo: Image.Image, side: int) -> Image.Image:
         return photo.resize((side, side), Image.Resampling.BILINEAR)
@@ -88,5 +99,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with kernels.plain():
-        main()
+    main()

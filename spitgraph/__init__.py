@@ -60,7 +60,7 @@ _MODULES = {
     "retrofit": "spitgraph.models",
     "save_weights": "spitgraph.models",
 }
-_SUBMODULES = {"inspection", "metrics", "models", "nn", "transforms"}
+_SUBMODULES = {"inspection", "kernels", "memory", "metrics", "models", "nn", "transforms"}
 
 # PyG says at import that it no longer uses torch-cluster; this package does
 warnings.filterwarnings("ignore", message="'torch-cluster' is no longer necessary")

@@ -1,20 +1,29 @@
 """TokenData: one image as a graph of irregular tokens, and how such graphs batch."""
 
-import copy
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch_geometric.data import Batch, Data
-from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
-from torch_geometric.data.storage import GlobalStorage
 
+from spitgraph.attributes import ATTRIBUTES
+from spitgraph.batching import (
+    SAVED_TYPES,
+    TokenStorage,
+    filled_batch,
+    forget_what_is_derived,
+    is_batched,
+    num_tokens,
+    use_token_storage,
+    without_attribute,
+)
 from spitgraph.grid import flatten_pixels
-from spitgraph.regions import Regions, describe_regions
+from spitgraph.hierarchy import Hierarchy
+from spitgraph.images import unit_rgb
+from spitgraph.regions import describe_regions
 
 
 class RegionSizes(Tensor):
@@ -29,20 +38,6 @@ class RegionSizes(Tensor):
     def __call__(self, dim: int | None = None) -> tuple[int, int] | int:
         """(N, N), or N for one of the two dimensions."""
         return (len(self), len(self)) if dim is None else len(self)
-
-
-class TokenStorage(GlobalStorage):
-    """Keeps PyG, which goes by lengths, from taking pixels for edges where there are as many."""
-
-    NOT_OF_THE_GRAPH = ("cluster", "pixels", "image_size", "hierarchy", "level_sizes", "num_levels")
-
-    def is_node_attr(self, key: str) -> bool:
-        """Whether an attribute belongs to the tokens."""
-        return key not in self.NOT_OF_THE_GRAPH and super().is_node_attr(key)
-
-    def is_edge_attr(self, key: str) -> bool:
-        """Whether an attribute belongs to the edges."""
-        return key not in self.NOT_OF_THE_GRAPH and super().is_edge_attr(key)
 
 
 class TokenData(Data):
@@ -68,7 +63,7 @@ class TokenData(Data):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.__dict__["_store"] = TokenStorage(self._store.to_dict(), _parent=self)
+        use_token_storage(self)
 
     @property
     def size(self) -> RegionSizes:
@@ -80,15 +75,29 @@ class TokenData(Data):
         self._store["size"] = value.as_subclass(Tensor)
 
     @property
+    def tree(self) -> Hierarchy:
+        """The hierarchy that led to the tokens, with what follows from it."""
+        depths, sizes = self.num_levels.tolist(), iter(self.level_sizes.tolist())
+        counts = [
+            [*islice(sizes, depth), count]
+            for depth, count in zip(depths, num_tokens(self), strict=True)
+        ]
+        flat = [count for levels in counts for count in levels]
+        return Hierarchy(
+            self.hierarchy,
+            torch.tensor(flat, device="cpu"),
+            torch.tensor(depths, device="cpu"),
+            self.cluster,
+        )
+
+    @property
     def parents(self) -> list[Int64[Tensor, " _"]]:
         """T int64 tensors: node of level t → node of level t + 1, offset in a batch.
 
         In a batch of images of different depth, T is the largest; shallower images stay as they are
         at the levels they do not have.
         """
-        if "ptr" not in self:
-            return list(self.hierarchy.split(self.level_sizes.tolist()))
-        return _batched_parents(_split_hierarchies(self), self.ptr.diff().tolist())
+        return self.tree.parents
 
     @parents.setter
     def parents(self, value: Sequence[Int64[Tensor, " _"]]) -> None:
@@ -111,13 +120,7 @@ class TokenData(Data):
         Raises:
             ValueError: There is no such level.
         """
-        parents = self.parents
-        if not 0 <= level <= len(parents):
-            raise ValueError(f"level must be in 0 … {len(parents)}, got {level}")
-        region = torch.arange(self.cluster.numel(), device=self.cluster.device)
-        for parent in parents[:level]:
-            region = parent.index_select(0, region)
-        return region
+        return self.tree.partition(level)
 
     def to_level(self, level: int) -> "TokenData":
         """The same image (or batch) tokenised at another level of its hierarchy; `x` is dropped.
@@ -125,21 +128,13 @@ class TokenData(Data):
         Raises:
             ValueError: There is no such level, or the pixels were dropped.
         """
-        if "ptr" in self:
-            deepest = int(self.num_levels.max())
-            if not 0 <= level <= deepest:
-                raise ValueError(f"level must be in 0 … {deepest}, got {level}")
-            images = [self.get_example(i) for i in range(self.num_graphs)]
-            return Batch.from_data_list(
-                [image.to_level(min(level, len(image.parents))) for image in images]
-            )
+        tree = self.tree.at(level)
         if "pixels" not in self:
             raise ValueError("to_level needs the pixels, which without_pixels() dropped")
-        height, width = self._single_image_size("to_level")
-        cluster = self.partition(level)
-        return tokens_from_partition(
-            self.pixels, height, width, cluster, parents=self.parents[:level]
-        )
+        images = [pixels for pixels, *_ in self.iter_images()]
+        tokens = tokens_from_hierarchy(images, tree, is_batch=is_batched(self))
+        tokens.pixels = self.pixels
+        return tokens
 
     def iter_images(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """For every image: pixels [3, H, W], cluster [H·W] within the image, size and bbox.
@@ -151,7 +146,7 @@ class TokenData(Data):
             raise ValueError("the pixels are needed, which without_pixels() dropped")
         sizes = self.image_size.tolist()
         areas = [height * width for height, width in sizes]
-        counts = self.ptr.diff().tolist() if "ptr" in self else [self.num_nodes]
+        counts = num_tokens(self)
         start = 0
         for (height, width), count, pixels, cluster, size, bbox in zip(
             sizes,
@@ -167,22 +162,16 @@ class TokenData(Data):
 
     def without_pixels(self) -> "TokenData":
         """A copy that does not hold `pixels`, which are most of its memory."""
-        tokens = copy.copy(self)
-        del tokens.pixels
-        if "ptr" in self:
-            tokens._slice_dict = {k: v for k, v in self._slice_dict.items() if k != "pixels"}
-            tokens._inc_dict = {k: v for k, v in self._inc_dict.items() if k != "pixels"}
-        return tokens
+        return without_attribute(self, "pixels")
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if key == "cluster":
-            return self.num_nodes
+        if key in ATTRIBUTES:
+            return self.num_nodes if ATTRIBUTES[key].numbers else 0
         return super().__inc__(key, value, *args, **kwargs)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        for store in self.stores:  # PyG's cache of what is a node's; weights_only refuses its type
-            store.__dict__.pop("_cached_attr", None)
-        if "ptr" in self:
+        forget_what_is_derived(self)
+        if is_batched(self):
             return empty_batch, (), self.__dict__.copy()
         return super().__reduce_ex__(protocol)
 
@@ -197,100 +186,42 @@ class TokenData(Data):
 
 def empty_batch() -> TokenData:
     """A batch without images, to be filled; saved batches name it as what they are made by."""
-    return Batch(_base_cls=TokenData)
+    return Batch(_base_cls=TokenBatch)
 
+
+#: PyG's type of batches of `TokenData`; named once, it need not be looked for in every call.
+TokenBatch = type(Batch(_base_cls=TokenData))
 
 # what a saved TokenData or Batch names, so that torch.load(..., weights_only=True) takes it
 torch.serialization.add_safe_globals(
-    [TokenData, DataEdgeAttr, DataTensorAttr, TokenStorage, empty_batch, type(empty_batch())]
+    [
+        TokenData,
+        *SAVED_TYPES,
+        TokenStorage,
+        (TokenStorage, "spitgraph.data.TokenStorage"),  # where it was before
+        empty_batch,
+        TokenBatch,
+    ]
 )
 
 
-def with_token_vectors(tokens: TokenData, x: Float[Tensor, "N D"]) -> TokenData:
-    """A shallow copy of tokens (or a batch of them) with `x` set."""
-    tokens = copy.copy(tokens)
-    tokens.x = x
-    if "ptr" in tokens:  # what taking one image out of a batch goes by
-        tokens._slice_dict = {**tokens._slice_dict, "x": tokens.ptr.cpu()}
-        tokens._inc_dict = {
-            **tokens._inc_dict,
-            "x": torch.zeros(tokens.num_graphs, dtype=torch.int64),
-        }
-    return tokens
-
-
-def tokens_from_partition(
-    pixels: Float[Tensor, "HW 3"],
-    height: int,
-    width: int,
-    cluster: Int64[Tensor, " HW"],
-    parents: Sequence[Int64[Tensor, " _"]] | None = None,
-) -> TokenData:
-    """The token graph of one image whose pixels are already assigned to regions.
-
-    Args:
-        pixels: RGB in [0, 1].
-        height: H.
-        width: W.
-        cluster: Region of each pixel, numbered 0 … N − 1 without gaps.
-        parents: The hierarchy that led to `cluster`; without it, one level: pixels → tokens.
-    """
-    num_tokens = int(cluster.max()) + 1
-    regions = describe_regions(cluster, num_tokens, pixels, height, width)
-    tokens = TokenData(
-        edge_index=regions.edge_index,
-        edge_attr=regions.edge_attr,
-        pos=regions.pos,
-        size=regions.size,
-        bbox=regions.bbox,
-        color=regions.color,
-        cluster=cluster,
-        pixels=pixels,
-        image_size=torch.tensor([[height, width]], device=cluster.device),
-    )
-    tokens.parents = [cluster] if parents is None else parents
-    return tokens
-
-
 def tokens_from_hierarchy(
-    image: Float[Tensor, "3 H W"], parents: Sequence[Int64[Tensor, " _"]]
+    images: Sequence[Shaped[Tensor, "3 _H _W"]], hierarchy: Hierarchy, *, is_batch: bool
 ) -> TokenData:
-    """The token graph of one image at the last level of its hierarchy."""
-    height, width = image.shape[-2:]
-    cluster = torch.arange(height * width, device=image.device)
-    for parent in parents:
-        cluster = parent.index_select(0, cluster)
-    return tokens_from_partition(flatten_pixels(image), height, width, cluster, parents)
-
-
-def tokens_of_batch(
-    regions: Regions,
-    *,
-    cluster: Int64[Tensor, " P"],
-    pixels: Float[Tensor, "P 3"],
-    sizes: list[tuple[int, int]],
-    hierarchy: Int64[Tensor, " _"],
-    level_sizes: Int64[Tensor, " _"],
-    num_levels: list[int],
-    num_nodes: list[int],
-    num_edges: list[int],
-    is_batch: bool = True,
-) -> TokenData:
-    """The same as `Batch.from_data_list` of the images' tokens, from tensors that hold them all.
+    """The token graphs of images whose regions are known.
 
     Args:
-        regions: Of all images, one image after the other, numbered over the batch.
-        cluster: Token of each pixel, numbered over the batch.
-        pixels: RGB in [0, 1].
-        sizes: (H, W) of each image.
-        hierarchy: See `TokenData`.
-        level_sizes: See `TokenData`.
-        num_levels: T of each image.
-        num_nodes: N of each image.
-        num_edges: E of each image.
-        is_batch: Whether a `Batch` is wanted, or the `TokenData` of the only image.
+        images: RGB, uint8 or float32 in [0, 1], on one device.
+        hierarchy: Of all images; the regions of its last level become tokens.
+        is_batch: Whether a PyG `Batch` is wanted, or the `TokenData` of the only image.
     """
-    device = cluster.device
+    counts = hierarchy.image_counts
+    num_nodes = [levels[-1] for levels in counts]
+    regions = describe_regions([image.detach() for image in images], hierarchy.cluster, num_nodes)
+    pixels = regions.pixels
+    if any(image.requires_grad for image in images):
+        pixels = torch.cat([flatten_pixels(unit_rgb(image)) for image in images])
+    device = hierarchy.cluster.device
     attributes = {
         "edge_index": regions.edge_index,
         "edge_attr": regions.edge_attr,
@@ -298,64 +229,24 @@ def tokens_of_batch(
         "size": regions.size,
         "bbox": regions.bbox,
         "color": regions.color,
-        "cluster": cluster,
+        "cluster": hierarchy.cluster,
         "pixels": pixels,
-        "image_size": torch.tensor(sizes, device=device),
-        "hierarchy": hierarchy,
-        "level_sizes": level_sizes,
-        "num_levels": torch.tensor(num_levels, device=device),
+        "image_size": torch.tensor([image.shape[1:] for image in images], device=device),
+        "hierarchy": hierarchy.parent,
+        "level_sizes": torch.tensor(hierarchy.level_sizes, dtype=torch.int64, device=device),
+        "num_levels": hierarchy.num_levels.to(device),
     }
     if not is_batch:
         return TokenData(**attributes)
-    images = len(sizes)
-    levels = iter(level_sizes.tolist())
-    of_nodes, of_edges, of_pixels, of_levels, of_maps, of_images = (
-        torch.tensor(list(accumulate(lengths, initial=0)))
-        for lengths in (
-            num_nodes,
-            num_edges,
-            [height * width for height, width in sizes],
-            num_levels,
-            [sum(islice(levels, depth)) for depth in num_levels],
-            [1] * images,
-        )
+    return filled_batch(
+        empty_batch(),
+        attributes,
+        {
+            "N": num_nodes,
+            "E": regions.num_edges.tolist(),
+            "P": [levels[0] for levels in counts],
+            "B": [1] * len(images),
+            "L": [len(levels) - 1 for levels in counts],
+            "M": [sum(levels[:-1]) for levels in counts],
+        },
     )
-    batch = empty_batch()
-    for key, value in attributes.items():
-        batch[key] = value
-    batch.batch = torch.from_numpy(np.arange(images).repeat(num_nodes)).to(device)
-    batch.ptr = of_nodes.to(device)
-    batch._num_graphs = images
-    lengths = {"edge_index": of_edges, "edge_attr": of_edges, "hierarchy": of_maps}
-    lengths |= {"cluster": of_pixels, "pixels": of_pixels, "level_sizes": of_levels}
-    lengths |= {"image_size": of_images, "num_levels": of_images}
-    batch._slice_dict = {key: lengths.get(key, of_nodes) for key in attributes}
-    zero = torch.zeros(images, dtype=torch.int64)
-    numbered = ("edge_index", "cluster")
-    batch._inc_dict = {key: of_nodes[:-1] if key in numbered else zero for key in attributes}
-    return batch
-
-
-def _split_hierarchies(batch: TokenData) -> list[list[Tensor]]:
-    """The parent maps of each image of a batch, numbered within the image."""
-    sizes = [level.tolist() for level in batch.level_sizes.split(batch.num_levels.tolist())]
-    images = batch.hierarchy.split([sum(levels) for levels in sizes])
-    return [list(image.split(levels)) for image, levels in zip(images, sizes, strict=True)]
-
-
-def _batched_parents(images: list[list[Tensor]], num_tokens: list[int]) -> list[Tensor]:
-    """Parent maps of a whole batch, level by level, offset; identity where an image has ended."""
-    levels = []
-    device = next((parents[0].device for parents in images if parents), None)
-    for level in range(max(len(parents) for parents in images)):
-        start, parts = 0, []
-        for parents, tokens in zip(images, num_tokens, strict=True):
-            if level < len(parents):
-                parts.append(parents[level] + start)
-                deeper = level + 1 < len(parents)
-                start += parents[level + 1].numel() if deeper else tokens
-            else:
-                parts.append(torch.arange(start, start + tokens, device=device))
-                start += tokens
-        levels.append(torch.cat(parts))
-    return levels

@@ -57,21 +57,6 @@ def scatter_min(
     return out.scatter_reduce_(-1, index.expand_as(src), src, "amin")
 
 
-def square_cells(
-    position: Int64[Tensor, "n 2"], cell_size: int, width: int, height: int
-) -> Int64[Tensor, " n"]:
-    """Number of the square cell that each (x, y) lies in, cells counted row by row."""
-    if torch_cluster is not None:
-        return torch_cluster.grid_cluster(
-            position,
-            position.new_tensor([cell_size, cell_size]),
-            start=position.new_tensor([0, 0]),
-            end=position.new_tensor([width - 1, height - 1]),
-        )
-    cell = position.div(cell_size, rounding_mode="floor")
-    return cell[:, 1] * -(-width // cell_size) + cell[:, 0]
-
-
 def nearest_seed(
     position: Float64[Tensor, "n 2"], seed: Float64[Tensor, "m 2"]
 ) -> Int64[Tensor, " n"]:

@@ -1,4 +1,7 @@
-"""Memory that large images need again and again within a call, kept at hand until its end."""
+"""A switch for large images: memory that is freed stays at hand until the switch's end.
+
+Nothing in this package turns it by itself: it tells the C library of the whole process what to do.
+"""
 
 import ctypes
 import platform
@@ -6,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
-#: Images of fewer pixels get along with what the C library keeps by itself.
-LARGE = 2**20
 #: Parameters of glibc's `mallopt`, and what they are set to: within a call, and after it.
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 WITHIN = ((MMAP_MAX, 0), (TRIM_THRESHOLD, -1))
@@ -32,22 +33,33 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 @contextmanager
-def kept_at_hand(num_pixels: int) -> Iterator[None]:
+def kept_at_hand(num_pixels: int = 0) -> Iterator[None]:
     """Within it, memory that is freed serves what is allocated next; at its end it is given back.
+
+    For plain operations on images of some million pixels, one after the other:
+
+        with spitgraph.memory.kept_at_hand(2048 * 2048):
+            for path in paths:
+                tokenize(path)
 
     glibc returns blocks of more than 32 MiB to the system as soon as they are freed, and the system
     clears every page that it hands out anew: for the temporary arrays of an image of some million
-    pixels that takes longer than all arithmetic. Does nothing for smaller images, nor where the C
-    library is another one.
+    pixels that takes longer than all arithmetic. Where the C library is another one, this does
+    nothing. It is the process, not the thread, whose memory is kept.
 
     Afterwards glibc keeps up to 64 MiB, as it does by itself once it has seen large blocks freed.
+
+    Args:
+        num_pixels: Of the largest image: as much as plain operations need for it is set aside at
+            once, in large pages.
     """
-    library = _glibc() if num_pixels >= LARGE else None
+    library = _glibc()
     if library is None:
         yield
         return
     _set(library.mallopt, WITHIN)
-    _reserve(library, BYTES_PER_PIXEL * num_pixels)
+    if num_pixels:
+        _reserve(library, BYTES_PER_PIXEL * num_pixels)
     try:
         yield
     finally:

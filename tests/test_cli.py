@@ -16,6 +16,7 @@ from PIL import Image
 from torch_geometric.data import Batch, Data
 
 import spitgraph
+from helpers.pictures import seeded
 from spitgraph import (
     InterpolationExtractor,
     PatchTokenizer,
@@ -82,10 +83,6 @@ def is_one_line(text):
 
 
 # ---- tokenize ------------------------------------------------------------------------------------
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +277,11 @@ def save(tmp_path):
 
 def facts(text):
     """What `info` prints about one graph, by row."""
-    rows = [line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  ")]
+    rows = [
+        line.split(maxsplit=1)
+        for line in text.split("  attributes")[0].splitlines()
+        if line.startswith("  ")
+    ]
     return {name: value for name, value in rows}
 
 
@@ -300,6 +301,17 @@ def test_info_says_what_a_file_holds(run, save):
         "x": "7 numbers a token",
         "memory": "0.0 MiB, with pixels",
     }
+
+
+def test_info_lists_every_attribute(run, save):
+    tokens = PatchTokenizer(4)(torch.rand(3, 8, 8))
+    tokens.weight = torch.zeros(4, 2, dtype=torch.bool)  # the caller's own
+    _, text, _ = run("info", save(tokens))
+    lines = text.split("attributes\n")[1].splitlines()
+    listed = {line.split()[0]: " ".join(line.split()[1:]) for line in lines if line}
+    assert list(listed) == list(tokens.to_dict())
+    assert listed["bbox"] == "int64 [4, 4] (x_min, y_min, x_max, y_max), max exclusive"
+    assert listed["weight"] == "bool [4, 2]"
 
 
 def test_info_counts_levels_memory_and_scattered_regions(run, save):
@@ -414,8 +426,8 @@ def test_help_states_the_choices_and_defaults_of_the_library(run):
     }
     assert f"contraction steps, default: {defaults['levels']}" in text
     assert f"preference for squares, default: {defaults['compactness']:g}" in text
-    assert f"{defaults['similarity']} (default)" in text
-    assert f"{defaults['features']} (default)" in text
+    assert f"ward or cosine, default: {defaults['similarity']}" in text
+    assert f"lab or spit, default: {defaults['features']}" in text
     assert f"side, default: {defaults['patch_size']}" in text
     cells = inspect.signature(VoronoiTokenizer).parameters["num_tokens"].default
     assert f"--num-tokens as above, default: {cells}" in text

@@ -13,9 +13,11 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.transforms import ToUndirected
 from torch_geometric.utils import to_networkx
 
+from helpers.pictures import noise
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, TokenData, from_partition
-from spitgraph.data import tokens_from_hierarchy, tokens_from_partition
+from spitgraph.data import tokens_from_hierarchy
 from spitgraph.grid import flatten_pixels
+from spitgraph.hierarchy import Hierarchy
 
 #: Attribute → dtype and shape (API.md) of 6 tokens with 14 directed edges on an image of 5×7.
 SHAPES = {
@@ -29,10 +31,6 @@ SHAPES = {
     "pixels": (torch.float32, (35, 3)),
     "image_size": (torch.int64, (1, 2)),
 }
-
-
-def noise(height, width, seed=0):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture
@@ -78,7 +76,7 @@ def test_every_attribute_by_hand():
     #  2 2 1
     image = torch.zeros(3, 2, 3)
     image[0] = torch.tensor([[0.0, 0.5, 1.0], [0.25, 0.75, 0.5]])
-    tokens = tokens_from_partition(flatten_pixels(image), 2, 3, torch.tensor([0, 0, 1, 2, 2, 1]))
+    tokens = from_partition(image, torch.tensor([[0, 0, 1], [2, 2, 1]]))
     assert tokens.edge_index.tolist() == [[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]]
     assert tokens.edge_attr.tolist() == [[1], [2], [1], [1], [2], [1]]
     assert tokens.pos.tolist() == [[0.5, 0], [2, 0.5], [0.5, 1]]
@@ -154,7 +152,8 @@ def test_to_level_drops_token_vectors(patches):
 
 def test_hierarchy_is_followed_to_its_last_level():
     parents = [torch.tensor([0, 0, 1, 2]), torch.tensor([1, 0, 0])]
-    tokens = tokens_from_hierarchy(noise(2, 2), parents)
+    hierarchy = Hierarchy.from_parents([parents], [[4, 3, 2]])
+    tokens = tokens_from_hierarchy([noise(2, 2)], hierarchy, is_batch=False)
     assert tokens.cluster.tolist() == [1, 1, 0, 0]
     assert [parent.tolist() for parent in tokens.parents] == [[0, 0, 1, 2], [1, 0, 0]]
 
@@ -351,8 +350,8 @@ def test_to_networkx(patches):
 
 
 def test_gradients_reach_the_pixels(patches):
-    pixels = patches.pixels.clone().requires_grad_()
-    tokens = tokens_from_partition(pixels, 5, 7, patches.cluster)
+    image = noise(5, 7).requires_grad_()
+    tokens = PatchTokenizer(3)(image)
     tokens.pixels.square().sum().backward()
-    assert torch.equal(pixels.grad, 2 * patches.pixels)
+    assert torch.equal(image.grad, 2 * image)
     assert not tokens.color.requires_grad

@@ -14,7 +14,6 @@ from spitgraph.extensions import (
     scatter_max,
     scatter_min,
     scatter_sum,
-    square_cells,
 )
 
 seeds = st.integers(0, 2**16)
@@ -76,13 +75,6 @@ def test_nothing_to_scatter(extensions):
 def pixels(height, width):
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return torch.stack([x.reshape(-1), y.reshape(-1)], dim=1)
-
-
-@given(height=st.integers(1, 20), width=st.integers(1, 20), cell=st.integers(1, 25))
-def test_square_cells_are_counted_row_by_row(extensions, height, width, cell):
-    columns = len(range(0, width, cell))
-    expected = [(y // cell) * columns + x // cell for y in range(height) for x in range(width)]
-    assert square_cells(pixels(height, width), cell, width, height).tolist() == expected
 
 
 @given(seed=seeds, count=st.integers(1, 30))

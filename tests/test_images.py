@@ -12,17 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.effort import examples
+from helpers.pictures import random_bytes
 from spitgraph.images import UnreadableImageError, load_image, load_images
 
 H, W = 5, 7
-
-
-def noise(*shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
 def unit(pixels):
@@ -47,28 +45,30 @@ def no_warning_leaks():
 @pytest.fixture
 def png(tmp_path):
     path = tmp_path / "picture.png"
-    path.write_bytes(encoded(noise(H, W, 3)))
+    path.write_bytes(encoded(random_bytes(H, W, 3)))
     return path
 
 
 # ---- what is taken ------------------------------------------------------------------------------
 
-CHW = torch.from_numpy(noise(H, W, 3)).permute(2, 0, 1)
+CHW = torch.from_numpy(random_bytes(H, W, 3)).permute(2, 0, 1)
 FORMS = {
     "uint8 tensor": CHW,
     "contiguous uint8 tensor": CHW.contiguous(),
-    "float32 tensor": unit(noise(H, W, 3)),
+    "float32 tensor": unit(random_bytes(H, W, 3)),
     "float64 tensor": CHW.double() / 255,
-    "parameter": torch.nn.Parameter(unit(noise(H, W, 3))),
-    "uint8 array": noise(H, W, 3),
-    "float32 array": noise(H, W, 3).astype(np.float32) / np.float32(255),
-    "float64 array": noise(H, W, 3) / 255,
-    "longdouble array": noise(H, W, 3).astype(np.longdouble) / 255,
-    "big-endian array": (noise(H, W, 3) / 255).astype(">f8"),
-    "negative strides": np.ascontiguousarray(noise(H, W, 3)[::-1, ::-1, ::-1])[::-1, ::-1, ::-1],
-    "Fortran order": np.asfortranarray(noise(H, W, 3)),
-    "array subclass": noise(H, W, 3).view(np.recarray),
-    "PIL image": Image.fromarray(noise(H, W, 3)),
+    "parameter": torch.nn.Parameter(unit(random_bytes(H, W, 3))),
+    "uint8 array": random_bytes(H, W, 3),
+    "float32 array": random_bytes(H, W, 3).astype(np.float32) / np.float32(255),
+    "float64 array": random_bytes(H, W, 3) / 255,
+    "longdouble array": random_bytes(H, W, 3).astype(np.longdouble) / 255,
+    "big-endian array": (random_bytes(H, W, 3) / 255).astype(">f8"),
+    "negative strides": np.ascontiguousarray(random_bytes(H, W, 3)[::-1, ::-1, ::-1])[
+        ::-1, ::-1, ::-1
+    ],
+    "Fortran order": np.asfortranarray(random_bytes(H, W, 3)),
+    "array subclass": random_bytes(H, W, 3).view(np.recarray),
+    "PIL image": Image.fromarray(random_bytes(H, W, 3)),
 }
 
 
@@ -78,7 +78,7 @@ def test_every_form_gives_the_same_pixels(image):
     assert several is False
     assert len(images) == 1
     assert images[0].dtype == torch.float32
-    torch.testing.assert_close(images[0], unit(noise(H, W, 3)), rtol=0, atol=0)
+    torch.testing.assert_close(images[0], unit(random_bytes(H, W, 3)), rtol=0, atol=0)
     assert torch.equal(load_image(image), images[0])
 
 
@@ -86,10 +86,10 @@ def test_every_form_gives_the_same_pixels(image):
 def test_path(png, kind):
     images, several = load_images(kind(png))
     assert several is False
-    assert torch.equal(images[0], unit(noise(H, W, 3)))
+    assert torch.equal(images[0], unit(random_bytes(H, W, 3)))
 
 
-GREY = noise(H, W)
+GREY = random_bytes(H, W)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_every_uint8_value_is_its_float32_quotient_by_255():
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("kind", ["uint8", "float"])
 def test_batch_is_its_images(channels, kind):
-    batch = torch.from_numpy(noise(4, channels, H, W))
+    batch = torch.from_numpy(random_bytes(4, channels, H, W))
     batch = batch if kind == "uint8" else batch.double() / 255
     images, several = load_images(batch)
     assert several is True
@@ -138,7 +138,15 @@ def test_batch_is_its_images(channels, kind):
 
 @pytest.mark.parametrize("container", [list, tuple])
 def test_list_mixes_kinds_and_sizes(container, png):
-    items = [png, str(png), noise(2, 9, 3), GREY, CHW, torch.rand(1, 3, 3), Image.new("L", (8, 1))]
+    items = [
+        png,
+        str(png),
+        random_bytes(2, 9, 3),
+        GREY,
+        CHW,
+        torch.rand(1, 3, 3),
+        Image.new("L", (8, 1)),
+    ]
     images, several = load_images(container(items))
     assert several is True
     assert len(images) == len(items)
@@ -153,14 +161,14 @@ def test_one_image_in_a_batch_or_list_is_several(several):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1)])
 def test_thin_images(size, tmp_path):
-    pixels = noise(*size, 3)
+    pixels = random_bytes(*size, 3)
     (tmp_path / "thin.png").write_bytes(encoded(pixels))
     for image in (pixels, torch.from_numpy(pixels).permute(2, 0, 1), tmp_path / "thin.png"):
         assert torch.equal(load_image(image), unit(pixels))
 
 
 def test_read_only_array_is_copied():
-    array = noise(H, W, 3).astype(np.float32) / 255
+    array = random_bytes(H, W, 3).astype(np.float32) / 255
     array.setflags(write=False)
     image = load_image(array)
     image.zero_()
@@ -168,13 +176,13 @@ def test_read_only_array_is_copied():
 
 
 def test_unaligned_array():
-    pixels = noise(H, W, 3).astype(np.float32) / np.float32(255)
+    pixels = random_bytes(H, W, 3).astype(np.float32) / np.float32(255)
     buffer = np.zeros(pixels.nbytes + 1, np.uint8)
     unaligned = buffer[1:].view(np.float32).reshape(pixels.shape)
     unaligned[:] = pixels
     assert not unaligned.flags.aligned
     image = load_image(unaligned)
-    assert torch.equal(image, unit(noise(H, W, 3)))
+    assert torch.equal(image, unit(random_bytes(H, W, 3)))
     assert image.data_ptr() % image.element_size() == 0
 
 
@@ -184,9 +192,9 @@ def test_unaligned_array():
     dtype=st.sampled_from([np.uint8, np.float16, np.float32, np.float64]),
     grey=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_array_equals_its_tensor(size, seed, dtype, grey):
-    pixels = noise(*size, *(() if grey else (3,)), seed=seed)
+    pixels = random_bytes(*size, *(() if grey else (3,)), seed=seed)
     pixels = pixels if dtype == np.uint8 else (pixels / 255).astype(dtype)
     tensor = torch.from_numpy(pixels)
     tensor = tensor[None] if grey else tensor.permute(2, 0, 1)
@@ -257,7 +265,7 @@ UPRIGHT = {  # EXIF orientation → what turns the stored pixels upright (TIFF 6
 def test_exif_orientation(orientation, container, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    pixels = noise(H, W, 3)
+    pixels = random_bytes(H, W, 3)
     plain, tagged = tmp_path / "plain", tmp_path / "tagged"
     plain.write_bytes(encoded(pixels, container))
     tagged.write_bytes(encoded(pixels, container, exif=exif))
@@ -273,22 +281,22 @@ def test_exif_orientation(orientation, container, tmp_path):
 def test_exif_orientation_of_16_bit_grey(orientation, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    pixels = noise(H, W).astype(np.uint16) * 257
+    pixels = random_bytes(H, W).astype(np.uint16) * 257
     (tmp_path / "tagged.png").write_bytes(encoded(pixels, exif=exif))
-    expected = unit(np.ascontiguousarray(UPRIGHT[orientation](noise(H, W))))
+    expected = unit(np.ascontiguousarray(UPRIGHT[orientation](random_bytes(H, W))))
     torch.testing.assert_close(load_image(tmp_path / "tagged.png"), expected, rtol=0, atol=1e-6)
 
 
 def test_other_exif_is_no_obstacle(tmp_path):
     exif = Image.Exif()
     exif[0x010E] = "a description"
-    (tmp_path / "a.jpg").write_bytes(encoded(noise(H, W, 3), "JPEG", exif=exif))
+    (tmp_path / "a.jpg").write_bytes(encoded(random_bytes(H, W, 3), "JPEG", exif=exif))
     assert load_image(tmp_path / "a.jpg").shape == (3, H, W)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "CMYK", "YCbCr", "HSV", "LAB", "RGBX"])
 def test_opaque_modes_are_converted(mode):
-    image = Image.fromarray(noise(H, W, 3)).convert("LAB" if mode == "LAB" else "RGB")
+    image = Image.fromarray(random_bytes(H, W, 3)).convert("LAB" if mode == "LAB" else "RGB")
     image = image if image.mode == mode else image.convert(mode)
     assert image.mode == mode
     assert torch.equal(load_image(image), unit(np.asarray(image.convert("RGB"))))
@@ -302,10 +310,10 @@ def test_one_bit():
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
 def test_alpha_is_dropped_not_blended(mode):
-    colours = noise(H, W, 3) if mode == "RGBA" else np.stack([GREY] * 3, axis=2)
+    colours = random_bytes(H, W, 3) if mode == "RGBA" else np.stack([GREY] * 3, axis=2)
     opaque = Image.fromarray(colours)
     image = opaque.convert("RGBA") if mode == "RGBA" else opaque.convert("L").convert(mode)
-    image.putalpha(Image.fromarray(noise(H, W, seed=1)))
+    image.putalpha(Image.fromarray(random_bytes(H, W, seed=1)))
     assert image.mode == mode
     assert torch.equal(load_image(image), unit(colours))
 
@@ -321,7 +329,7 @@ def test_premultiplied_alpha_is_divided_out(mode, premultiplied):
 
 @pytest.mark.parametrize("transparency", [None, 3, bytes(range(256))])
 def test_palette_is_looked_up(transparency, tmp_path):
-    indices, palette = noise(H, W), noise(256, 3, seed=1)
+    indices, palette = random_bytes(H, W), random_bytes(256, 3, seed=1)
     image = Image.fromarray(indices).convert("L")
     image.putpalette(palette.tobytes())
     options = {} if transparency is None else {"transparency": transparency}
@@ -375,7 +383,7 @@ def test_32_bit_integer_pil_image_is_refused():
 def test_pil_image_is_left_as_it_was(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    (tmp_path / "a.png").write_bytes(encoded(noise(H, W, 3), exif=exif))
+    (tmp_path / "a.png").write_bytes(encoded(random_bytes(H, W, 3), exif=exif))
     with Image.open(tmp_path / "a.png") as image:
         load_image(image)
         assert image.size == (W, H)
@@ -418,7 +426,7 @@ def test_path_that_no_file_can_have():
 @pytest.mark.parametrize("container", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
 def test_truncated_file(container, tmp_path):
     path = tmp_path / "cut"
-    content = encoded(noise(40, 40, 3), container)
+    content = encoded(random_bytes(40, 40, 3), container)
     path.write_bytes(content[: len(content) // 2])
     with unreadable(path, "."):
         load_image(path)
@@ -429,7 +437,7 @@ def test_truncated_file(container, tmp_path):
 @pytest.mark.parametrize("container", ["JPEG", "PNG", "BMP"])
 def test_a_cut_anywhere_is_refused_or_harmless(container, tmp_path):
     path = tmp_path / "cut"
-    content = encoded(noise(8, 8, 3), container)
+    content = encoded(random_bytes(8, 8, 3), container)
     path.write_bytes(content)
     whole = load_image(path)
     for length in range(len(content)):
@@ -445,7 +453,7 @@ def test_a_cut_anywhere_is_refused_or_harmless(container, tmp_path):
 @pytest.mark.parametrize("container", ["JPEG", "PNG", "GIF", "TIFF", "WEBP"])
 def test_broken_bytes_raise_nothing_else(container, tmp_path):
     path = tmp_path / "broken"
-    content = np.frombuffer(encoded(noise(8, 8, 3), container), np.uint8)
+    content = np.frombuffer(encoded(random_bytes(8, 8, 3), container), np.uint8)
     for seed in range(60):
         random = np.random.default_rng(seed)
         broken = content.copy()
@@ -460,7 +468,7 @@ def test_broken_bytes_raise_nothing_else(container, tmp_path):
 
 
 def test_lazily_opened_truncated_image_names_its_file(tmp_path):
-    content = encoded(noise(40, 40, 3), "JPEG")
+    content = encoded(random_bytes(40, 40, 3), "JPEG")
     (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
     with Image.open(tmp_path / "cut.jpg") as image, unreadable(tmp_path / "cut.jpg", ".*truncated"):
         load_image(image)
@@ -539,16 +547,16 @@ def test_files_are_closed(png, tmp_path):
         (torch.rand(2, H, W, 3), r"got a tensor \[2, 5, 7, 3\]; tensors are \[3, H, W\]"),
         (torch.rand(1, 2, 3, H, W), r"got a tensor \[1, 2, 3, 5, 7\]"),
         (torch.tensor(0.5), r"got a tensor \[\]"),
-        (noise(3, H, W), r"got an array \[3, 5, 7\]; tensors are .*arrays \[H, W, 3\]"),
-        (noise(H, W, 4), r"3 channels or grey, got an array \[5, 7, 4\]"),
-        (noise(H, W, 1), r"3 channels or grey, got an array \[5, 7, 1\]"),
-        (noise(2, H, W, 3), r"got an array \[2, 5, 7, 3\]"),
-        (noise(7), r"got an array \[7\]"),
+        (random_bytes(3, H, W), r"got an array \[3, 5, 7\]; tensors are .*arrays \[H, W, 3\]"),
+        (random_bytes(H, W, 4), r"3 channels or grey, got an array \[5, 7, 4\]"),
+        (random_bytes(H, W, 1), r"3 channels or grey, got an array \[5, 7, 1\]"),
+        (random_bytes(2, H, W, 3), r"got an array \[2, 5, 7, 3\]"),
+        (random_bytes(7), r"got an array \[7\]"),
         (torch.rand(3, 0, W), r"at least one pixel, got an empty tensor \[3, 0, 7\]"),
         (torch.rand(1, H, 0), r"empty tensor \[1, 5, 0\]"),
         (torch.rand(2, 3, H, 0), r"empty tensor \[2, 3, 5, 0\]"),
-        (noise(0, W, 3), r"at least one pixel, got an empty array \[0, 7, 3\]"),
-        (noise(H, 0), r"empty array \[5, 0\]"),
+        (random_bytes(0, W, 3), r"at least one pixel, got an empty array \[0, 7, 3\]"),
+        (random_bytes(H, 0), r"empty array \[5, 0\]"),
         (Image.new("RGB", (0, 5)), r"empty array \[5, 0, 3\]"),
     ],
 )

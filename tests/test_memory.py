@@ -19,17 +19,30 @@ def resident():
 @pytest.mark.parametrize("library", ["glibc", "another"])
 def test_tokens_are_the_same(monkeypatch, awkward_images, assert_same, library):
     tokenizer = SuperpixelTokenizer()
+    if library == "another":
+        monkeypatch.setattr(memory, "_glibc", lambda: None)
     with kernels.plain():
         expected = tokenizer(awkward_images)
-        monkeypatch.setattr(memory, "LARGE", 1)
-        if library == "another":
-            monkeypatch.setattr(memory, "_glibc", lambda: None)
-        assert_same(tokenizer(awkward_images), expected)
+        with memory.kept_at_hand(2**16):
+            assert_same(tokenizer(awkward_images), expected)
+
+
+def test_nothing_is_kept_unless_asked_for(monkeypatch):
+    """Tokenizing leaves the C library's settings alone."""
+    touched = []
+    monkeypatch.setattr(memory, "_glibc", lambda: touched.append(True))
+    for image in (torch.rand(3, 9, 9), torch.rand(3, 1024, 1025)):
+        SuperpixelTokenizer(1)(image)
+        with kernels.plain():
+            SuperpixelTokenizer(1)(image)
+    assert not touched
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="only Linux tells how much memory is held")
 def test_memory_is_given_back():
-    num_pixels = memory.LARGE
+    num_pixels = 2**20
+    with memory.kept_at_hand():
+        pass  # at its end, what earlier tests left behind is given back
     before = resident()
     with memory.kept_at_hand(num_pixels):
         for _ in range(3):
@@ -40,5 +53,5 @@ def test_memory_is_given_back():
 
 
 def test_an_error_within_ends_it():
-    with pytest.raises(ZeroDivisionError), memory.kept_at_hand(memory.LARGE):
+    with pytest.raises(ZeroDivisionError), memory.kept_at_hand():
         raise ZeroDivisionError

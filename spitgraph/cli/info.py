@@ -87,7 +87,23 @@ def describe(tokens: "spitgraph.TokenData") -> list[str]:
         "x": features,
         "memory": f"{memory / 2**20:.1f} MiB, {pixels} pixels",
     }
-    return [f"  {name:<10} {value}" for name, value in rows.items()]
+    lines = [f"  {name:<10} {value}" for name, value in rows.items()]
+    return [*lines, "  attributes", *attribute_lines(tokens)]
+
+
+def attribute_lines(tokens: "spitgraph.TokenData") -> list[str]:
+    """Lines that list what it holds, by name: type, shape and meaning."""
+    from torch import Tensor
+
+    from spitgraph.attributes import ATTRIBUTES
+
+    lines = []
+    for name, value in tokens.to_dict().items():
+        if isinstance(value, Tensor):
+            kind = f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+            meaning = ATTRIBUTES[name].meaning if name in ATTRIBUTES else ""
+            lines.append(f"    {name:<12} {kind:<21} {meaning}".rstrip())
+    return lines
 
 
 def reason(error: Exception) -> str:

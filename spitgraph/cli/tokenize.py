@@ -4,11 +4,13 @@ import argparse
 import os
 import sys
 import warnings
+from dataclasses import Field, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spitgraph.cli.errors import CommandError, one_line
+from spitgraph.settings import Settings
 
 if TYPE_CHECKING:
     import spitgraph.tokenizers
@@ -30,9 +32,15 @@ examples:
   spitgraph tokenize photos/ -o tokens --tokenizer patch --patch-size 16
 """
 
+
+def flag_of(option: Field[Any]) -> str:
+    """What a setting is called here."""
+    return option.metadata.get("flag", option.name)
+
+
 #: Options of each tokenizer; others are refused with it.
 OPTIONS = {
-    "superpixel": ("levels", "num_tokens", "compactness", "similarity", "compare"),
+    "superpixel": tuple(flag_of(option) for option in fields(Settings)),
     "patch": ("patch_size",),
     "voronoi": ("num_tokens", "seed"),
 }
@@ -75,11 +83,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--quiet", action="store_true", help="only report errors")
     group = parser.add_argument_group("superpixels")
     add = group.add_argument
-    add("--levels", type=int, metavar="T", help="contraction steps, default: 4")
-    add("--num-tokens", type=int, metavar="K", help="exactly K tokens, in place of --levels")
-    add("--compactness", type=float, metavar="λ", help="0 … 1, preference for squares, default: 0")
-    add("--similarity", metavar="NAME", help="distance (default), ward or cosine")
-    add("--compare", metavar="NAME", help="what is compared: lab (default) or spit")
+    for option in fields(Settings):
+        shown = {"metavar": "NAME", **option.metadata}
+        value = option.default
+        shown_value = f"{value:g}" if isinstance(value, float) else value
+        default = "" if value is None else f", default: {shown_value}"
+        add(
+            "--" + flag_of(option).replace("_", "-"),
+            type=shown.get("type"),
+            metavar=shown["metavar"],
+            help=shown["help"] + default,
+        )
     group = parser.add_argument_group("token vectors")
     add = group.add_argument
     add("--bins", type=int, metavar="β", help="bins a side, default: 16")
@@ -172,9 +186,8 @@ def make_tokenizer(args: argparse.Namespace) -> "spitgraph.tokenizers.Tokenizer"
         raise CommandError("--levels and --num-tokens exclude each other")
     try:
         if args.tokenizer == "superpixel":
-            if "compare" in given:
-                given["features"] = given.pop("compare")
-            return SuperpixelTokenizer(**given)
+            names = {flag_of(option): option.name for option in fields(Settings)}
+            return SuperpixelTokenizer(**{names[flag]: value for flag, value in given.items()})
         if args.tokenizer == "patch":
             return PatchTokenizer(**given)
         seed = given.pop("seed", 0)

@@ -10,26 +10,23 @@ from spitgraph.contraction.graph import RegionGraph
 from spitgraph.contraction.reduce import BoxReduce, SumReduce
 from spitgraph.contraction.select import StrongestEdgeSelect
 from spitgraph.contraction.weights import SIMILARITIES, edge_weights, self_loop_weights
+from spitgraph.hierarchy import Hierarchy
+from spitgraph.settings import Settings
 
 select = StrongestEdgeSelect()
 reduce_sum = SumReduce()
 reduce_box = BoxReduce()
 connect = MergeEdges()
 
-Parents = list[Tensor]
-
 
 def contract_once(
-    graph: RegionGraph,
-    *,
-    similarity: str,
-    compactness: float,
-    surplus: list[int] | None = None,
+    graph: RegionGraph, settings: Settings, surplus: list[int] | None = None
 ) -> tuple[RegionGraph, Int64[Tensor, " n"]]:
     """One contraction step G(t) → G(t+1): the pooled graph, and the new region of every old one."""
+    similarity, compactness = SIMILARITIES[settings.similarity], settings.compactness
     clusters = select(
         graph,
-        edge_weights(graph, SIMILARITIES[similarity], compactness),
+        edge_weights(graph, similarity, compactness),
         self_loop_weights(graph, compactness),
         surplus,
     )
@@ -47,52 +44,41 @@ def contract_once(
     return pooled, clusters.cluster_index
 
 
-def contract(
-    graph: RegionGraph,
-    *,
-    levels: int = 4,
-    num_regions: int | None = None,
-    similarity: str = "distance",
-    compactness: float = 0.0,
-) -> list[Parents]:
-    """The hierarchy of every image, as the parent of each region at each level.
+def contract_graph(graph: RegionGraph, settings: Settings) -> Hierarchy:
+    """The hierarchy of a batch of graphs: their nodes, contracted level by level.
 
     Args:
         graph: Level 0 of a batch of images.
-        levels: Contraction steps T, if no count is asked for.
-        num_regions: Exact count K of regions at which each image stops.
-        similarity: Name of the edge weight.
-        compactness: λ in [0, 1].
-
-    Returns:
-        For every image, its list of [n_t] int64 tensors, region of level t → region of level t+1,
-        numbered within the image.
+        settings: By count of levels, or to which exact count of regions; and how.
 
     Raises:
-        ValueError: An image's graph has more than `num_regions` connected parts, so that no
+        ValueError: An image's graph has more than `num_tokens` connected parts, so that no
             contraction leads to that count.
     """
-    parents: list[Parents] = [[] for _ in graph.counts]
+    parents: list[list[Tensor]] = [[] for _ in graph.counts]
+    counts = [[count] for count in graph.counts]
+    cluster = None
     while True:
-        if num_regions is None:
-            surplus = None
-            active = [len(p) < levels for p in parents]
+        surplus = None
+        if settings.num_tokens is None:
+            active = [len(p) < settings.levels for p in parents]
         else:
-            surplus = [max(count - num_regions, 0) for count in graph.counts]
+            surplus = [max(count - settings.num_tokens, 0) for count in graph.counts]
             active = [excess > 0 for excess in surplus]
         if not any(active):
-            return parents
-        pooled, parent = contract_once(
-            graph, similarity=similarity, compactness=compactness, surplus=surplus
-        )
+            break
+        pooled, parent = contract_once(graph, settings, surplus)
         if surplus is not None:
             check_headway(graph.counts, pooled.counts, surplus)
         start = 0
         for image, part in enumerate(parent.split(graph.counts)):
             if active[image]:
                 parents[image].append(part - start)
+                counts[image].append(pooled.counts[image])
             start += pooled.counts[image]
+        cluster = parent if cluster is None else parent.index_select(0, cluster)
         graph = pooled
+    return Hierarchy.from_parents(parents, counts, cluster, graph.size.device)
 
 
 def check_headway(before: list[int], after: list[int], surplus: list[int]) -> None:

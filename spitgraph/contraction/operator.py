@@ -1,107 +1,120 @@
-"""The fused steps as PyTorch operators, one implementation a device.
-
-Tensors of a batch hold its images one after the other: P pixels in all, N tokens.
-"""
+"""`contract` as a PyTorch operator, with a compiled body a device."""
 
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
-#: Types of the devices whose kernels exist.
-CPU, CUDA = "cpu", "cuda"
+from spitgraph import kernels
+from spitgraph.contraction.graph import RegionGraph, level_zero, quantise
+from spitgraph.contraction.hierarchy import contract_graph
+from spitgraph.hierarchy import Hierarchy
+from spitgraph.images import unit_rgb
+from spitgraph.kernels import limits
+from spitgraph.pixels import comparison_features
+from spitgraph.settings import Settings
 
 
-@torch.library.custom_op("spitgraph::superpixels", mutates_args=(), device_types=CPU)
-def superpixels(
-    images: Sequence[Tensor],
-    steps: Tensor | None,
-    levels: int,
-    num_regions: int,
-    similarity: str,
-    compactness: float,
-) -> tuple[
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-    Tensor,
-]:
-    """Contract images into token graphs (METHOD 1–3).
+def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) -> Hierarchy:
+    """Contract images into superpixels (METHOD 1-3); the same bits by every body.
 
     Args:
-        images: [3, H, W] RGB, uint8 or float32 in [0, 1]; float32 if there are `steps`.
-        steps: [C, P] int32, quantised comparison features; None for those of `"lab"`.
-        levels: Contraction steps, if `num_regions` is 0.
-        num_regions: Exact count of regions of each image, or 0.
-        similarity: Name of the edge weight.
-        compactness: λ.
+        images: RGB, uint8 or float32 in [0, 1], on one device.
+        settings: How far, and how.
 
-    Returns:
-        As in a batch of `TokenData`: `pixels` [P, 3], `cluster` [P], `hierarchy`, `level_sizes`,
-        `num_levels` [B]; tokens of each image [B]; `size` [N], `bbox` [N, 4], `pos` [N, 2], `color`
-        [N, 3], `edge_index` [2, E], `edge_attr` [E, 1]; edges of each image [B]. `num_levels` and
-        the tokens of each image are on the CPU, the rest where the images are.
+    Raises:
+        ValueError: More regions are asked for than an image has pixels.
     """
-    from spitgraph.contraction.cpu.batch import superpixels
-
-    return superpixels(images, steps, levels, num_regions, similarity, compactness)  # type: ignore[return-value]
-
-
-@superpixels.register_kernel(CUDA)
-def _(
-    images: Sequence[Tensor],
-    steps: Tensor | None,
-    levels: int,
-    num_regions: int,
-    similarity: str,
-    compactness: float,
-) -> tuple[Tensor, ...]:
-    from spitgraph.contraction.cuda.batch import superpixels
-
-    return superpixels(images, steps, levels, num_regions, similarity, compactness)
+    sizes = [(image.shape[1], image.shape[2]) for image in images]
+    check_count(sizes, settings)
+    if kernels.fused(images[0].device) and fits(sizes, images[0].device):
+        lab = settings.features == "lab" and settings.similarity != "cosine"
+        features_q = None if lab else quantised_features(images, settings)
+        if lab or features_q is not None:
+            return Hierarchy(*contracted(list(images), features_q, settings.to_json()))
+    return contract_graph(image_graph(images, settings), settings)
 
 
-@superpixels.register_fake
-def _(
-    images: Sequence[Tensor],
-    steps: Tensor | None,
-    levels: int,
-    num_regions: int,
-    similarity: str,
-    compactness: float,
-) -> tuple[Tensor, ...]:
+def check_count(sizes: list[tuple[int, int]], settings: Settings) -> None:
+    """Refuse a count of regions above that of an image's pixels."""
+    for index, (height, width) in enumerate(sizes):
+        if settings.num_tokens is not None and settings.num_tokens > height * width:
+            raise ValueError(
+                f"num_tokens={settings.num_tokens} is more than the {height * width} pixels of "
+                f"image {index} ({height}×{width})"
+            )
+
+
+def fits(sizes: list[tuple[int, int]], device: torch.device) -> bool:
+    """Whether a compiled body can number the pixels of these images."""
+    areas = [height * width for height, width in sizes]
+    if device.type == "cuda":
+        return sum(areas) <= limits.CUDA_PIXELS and len(areas) <= limits.CUDA_IMAGES
+    return max(areas) <= limits.CPU_PIXELS
+
+
+def image_graph(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) -> RegionGraph:
+    """Level 0 of a batch of images: their grids, and what is compared of their pixels."""
+    return level_zero(
+        [
+            comparison_features(unit_rgb(image), settings.features, settings.similarity)
+            for image in images
+        ],
+        [(image.shape[1], image.shape[2]) for image in images],
+        with_boxes=settings.compactness > 0,
+    )
+
+
+def quantised_features(
+    images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings
+) -> Shaped[Tensor, "C P"] | None:
+    """Quantised features of a batch as int32; None where some are too large for that."""
+    features_q = torch.cat(
+        [
+            quantise(comparison_features(unit_rgb(im), settings.features, settings.similarity))
+            for im in images
+        ],
+        dim=1,
+    )
+    low, high = features_q.aminmax()
+    return features_q.int() if bool(low >= -(2**31)) and bool(high < 2**31) else None
+
+
+@torch.library.custom_op("spitgraph::contract", mutates_args=(), device_types="cpu")
+def contracted(
+    images: Sequence[Tensor], features_q: Tensor | None, settings: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`Hierarchy`, in its order.
+
+    Args:
+        images: As `contract` takes them.
+        features_q: [C, P] int32, quantised comparison features; None for those of `"lab"`.
+        settings: What `Settings.to_json` wrote.
+    """
+    from spitgraph.contraction.cpu.batch import contract
+
+    return tuple(contract(images, features_q, Settings.from_json(settings)))  # type: ignore[return-value]
+
+
+@contracted.register_kernel("cuda")
+def _(images: Sequence[Tensor], features_q: Tensor | None, settings: str) -> tuple[Tensor, ...]:
+    from spitgraph.contraction.cuda.hierarchy import contract
+
+    return tuple(contract(list(images), features_q, Settings.from_json(settings)))
+
+
+@contracted.register_fake
+def _(images: Sequence[Tensor], features_q: Tensor | None, settings: str) -> tuple[Tensor, ...]:
     context = torch.library.get_ctx()
     num_pixels = sum(image.shape[1] * image.shape[2] for image in images)
-    num_tokens = num_regions * len(images) if num_regions else context.new_dynamic_size()
-    num_edges = context.new_dynamic_size()
 
-    def integers(*shape: int | torch.SymInt, device: str | None = None) -> Tensor:
-        return images[0].new_empty(shape, dtype=torch.int64, device=device)
-
-    def floats(*shape: int | torch.SymInt) -> Tensor:
-        return images[0].new_empty(shape, dtype=torch.float32)
+    def integers(count: int | torch.SymInt, device: str | None = None) -> Tensor:
+        return images[0].new_empty(count, dtype=torch.int64, device=device)
 
     return (
-        floats(num_pixels, 3),
+        integers(context.new_dynamic_size()),
+        integers(context.new_dynamic_size(), device="cpu"),
+        integers(len(images), device="cpu"),
         integers(num_pixels),
-        integers(context.new_dynamic_size()),
-        integers(context.new_dynamic_size()),
-        integers(len(images), device=CPU),
-        integers(len(images), device=CPU),
-        integers(num_tokens),
-        integers(num_tokens, 4),
-        floats(num_tokens, 2),
-        floats(num_tokens, 3),
-        integers(2, num_edges),
-        floats(num_edges, 1),
-        integers(len(images)),
     )

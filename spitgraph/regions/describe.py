@@ -1,13 +1,17 @@
 """What a partition's regions look like: sizes, boxes, centroids, colours, shared borders."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 from torch_geometric.utils import to_undirected
 
 from spitgraph.extensions import scatter_max, scatter_min, scatter_sum
+from spitgraph.grid import flatten_pixels
+from spitgraph.images import unit_rgb
 
 #: Colours are averaged as whole numbers of this step, so that means do not depend on their order.
 COLOUR_STEPS = 2**24
@@ -17,41 +21,72 @@ PIXELS_AT_A_TIME = 2**16
 FAR = 2**31
 
 
-@dataclass
-class Regions:
-    """Attributes of N regions and of the E directed edges between them; see `TokenData`."""
+class Regions(NamedTuple):
+    """Attributes of the N regions of a batch, and of the E directed edges between them.
 
+    In the order in which operators return them; `spitgraph.attributes` says what they are.
+    """
+
+    pixels: Float32[Tensor, "P 3"]
     size: Int64[Tensor, " N"]
     bbox: Int64[Tensor, "N 4"]
     pos: Float32[Tensor, "N 2"]
     color: Float32[Tensor, "N 3"]
     edge_index: Int64[Tensor, "2 E"]
     edge_attr: Float32[Tensor, "E 1"]
+    #: Edges of each image, on the CPU.
+    num_edges: Int64[Tensor, " B"]
 
 
 def describe_regions(
-    cluster: Int64[Tensor, " HW"],
-    num_regions: int,
-    pixels: Float[Tensor, "HW 3"],
-    height: int,
-    width: int,
+    images: Sequence[Shaped[Tensor, "3 _H _W"]],
+    cluster: Int64[Tensor, " P"],
+    num_regions: Sequence[int],
 ) -> Regions:
-    """Measure the regions of one image, exactly: every sum is over integers.
+    """Measure the regions of a batch of images, exactly: every sum is over integers.
 
     Args:
-        cluster: Region of each pixel, row by row, in 0 … num_regions − 1, none empty.
-        num_regions: N.
-        pixels: RGB in [0, 1].
-        height: H of the image.
-        width: W of the image.
+        images: RGB, uint8 or float32 in [0, 1].
+        cluster: Region of each pixel, image by image, row by row, numbered over the batch; none is
+            empty.
+        num_regions: Regions of each image.
     """
+    first = list(accumulate(num_regions, initial=0))
+    areas = [image[0].numel() for image in images]
+    described = [
+        describe_image(image, part - start, count)
+        for image, part, start, count in zip(
+            images, cluster.split(areas), first, num_regions, strict=False
+        )
+    ]
+    if len(described) == 1:
+        return described[0]
+    pixels, size, bbox, pos, color, edges, edge_attr, num_edges = zip(*described, strict=True)
+    return Regions(
+        torch.cat(pixels),
+        torch.cat(size),
+        torch.cat(bbox),
+        torch.cat(pos),
+        torch.cat(color),
+        torch.cat([part + start for part, start in zip(edges, first, strict=False)], dim=1),
+        torch.cat(edge_attr),
+        torch.cat(num_edges),
+    )
+
+
+def describe_image(
+    image: Shaped[Tensor, "3 H W"], cluster: Int64[Tensor, " HW"], num_regions: int
+) -> Regions:
+    """The same for one image, its regions numbered 0 … num_regions − 1."""
+    height, width = image.shape[1:]
+    pixels = flatten_pixels(unit_rgb(image))
     device = cluster.device
     sums = torch.zeros(6, num_regions, dtype=torch.int64, device=device)
     low = torch.full((2, num_regions), FAR, device=device)
     high = torch.zeros(2, num_regions, dtype=torch.int64, device=device)
     start = 0
     for region, colour in zip(
-        cluster.split(PIXELS_AT_A_TIME), pixels.detach().split(PIXELS_AT_A_TIME), strict=True
+        cluster.split(PIXELS_AT_A_TIME), pixels.split(PIXELS_AT_A_TIME), strict=True
     ):
         pixel = torch.arange(start, start + region.numel(), device=device)
         start += region.numel()
@@ -65,12 +100,14 @@ def describe_regions(
     means = sums[:5].double() / size
     edge_index, edge_attr = shared_borders(cluster.view(height, width), num_regions)
     return Regions(
+        pixels=pixels,
         size=size,
         bbox=torch.cat([low, high + 1]).t().contiguous(),
         pos=means[:2].t().float().contiguous(),
         color=(means[2:] / COLOUR_STEPS).t().float().contiguous(),
         edge_index=edge_index,
         edge_attr=edge_attr,
+        num_edges=torch.tensor([edge_index.shape[1]], device="cpu"),
     )
 
 

@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
-from torch_geometric.data import Batch
 
-from spitgraph.data import TokenData, tokens_from_partition
-from spitgraph.grid import flatten_pixels
-from spitgraph.images import ImagesLike, load_images
+from spitgraph.data import TokenData, tokens_from_hierarchy
+from spitgraph.hierarchy import Hierarchy
+from spitgraph.images import ImagesLike, checked_images
 
 
 def from_partition(images: ImagesLike, partition: Any) -> TokenData:
@@ -30,23 +29,24 @@ def from_partition(images: ImagesLike, partition: Any) -> TokenData:
         ValueError: Labels and images differ in number or size.
         TypeError: Labels are not integers.
     """
-    loaded, is_batch = load_images(images)
+    checked, is_batch = checked_images(images)
     if is_batch and not isinstance(partition, Tensor | np.ndarray | Sequence):
         raise TypeError(f"a batch needs a label map for each image, got {type(partition)}")
     labels = list(partition) if is_batch else [partition]
-    if len(labels) != len(loaded):
-        raise ValueError(f"got {len(loaded)} images but {len(labels)} label maps")
-    tokens = []
-    for index, (image, label_map) in enumerate(zip(loaded, labels, strict=True)):
-        height, width = image.shape[1:]
+    if len(labels) != len(checked):
+        raise ValueError(f"got {len(checked)} images but {len(labels)} label maps")
+    clusters, counts = [], []
+    for index, (image, label_map) in enumerate(zip(checked, labels, strict=True)):
         name = f"label map {index}" if is_batch else "label map"
-        cluster = renumbered(label_map, height, width, name).to(image.device)
-        tokens.append(tokens_from_partition(flatten_pixels(image), height, width, cluster))
-    return Batch.from_data_list(tokens) if is_batch else tokens[0]
+        cluster, count = renumbered(label_map, image.shape[1], image.shape[2], name)
+        clusters.append(cluster.to(image.device))
+        counts.append(count)
+    hierarchy = Hierarchy.from_partition(clusters, counts)
+    return tokens_from_hierarchy(checked, hierarchy, is_batch=is_batch)
 
 
-def renumbered(labels: Any, height: int, width: int, name: str) -> Int64[Tensor, " HW"]:
-    """Labels of an H×W map as 0 … N − 1 in ascending order, row by row."""
+def renumbered(labels: Any, height: int, width: int, name: str) -> tuple[Int64[Tensor, " HW"], int]:
+    """Labels of an H×W map as 0 … N − 1 in ascending order, row by row; and N."""
     if not isinstance(labels, Tensor):
         if not isinstance(labels, np.ndarray | Sequence):
             raise TypeError(f"{name} must be an integer tensor or array, got {type(labels)}")
@@ -63,4 +63,5 @@ def renumbered(labels: Any, height: int, width: int, name: str) -> Int64[Tensor,
         raise ValueError(
             f"{name} must be [{height}, {width}] like its image, got {list(labels.shape)}"
         )
-    return torch.unique(labels.flatten().long(), return_inverse=True)[1]
+    found, cluster = torch.unique(labels.flatten().long(), return_inverse=True)
+    return cluster, len(found)

@@ -1,11 +1,11 @@
 """Square patches, the control that a plain vision transformer uses."""
 
-from jaxtyping import Float, Int64
+import torch
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from spitgraph.checks import integer
-from spitgraph.extensions import square_cells
-from spitgraph.grid import pixel_positions
+from spitgraph.hierarchy import Hierarchy
 from spitgraph.tokenizers.base import Tokenizer
 
 
@@ -25,14 +25,23 @@ class PatchTokenizer(Tokenizer):
         super().__init__()
         self.patch_size = integer(patch_size, "patch_size")
 
-    def hierarchies(self, images: list[Float[Tensor, "3 _H _W"]]) -> list[list[Tensor]]:
+    def hierarchy(self, images: list[Shaped[Tensor, "3 _H _W"]]) -> Hierarchy:
         """Patch of each pixel of every image, as a hierarchy of one level."""
-        return [[self._patches(image)] for image in images]
+        sizes = [(image.shape[1], image.shape[2]) for image in images]
+        patches = {size: self._patches(*size, images[0].device) for size in dict.fromkeys(sizes)}
+        return Hierarchy.from_partition(
+            [patches[size] for size in sizes], [self._num_patches(*size) for size in sizes]
+        )
 
-    def _patches(self, image: Float[Tensor, "3 H W"]) -> Int64[Tensor, " HW"]:
-        height, width = image.shape[1:]
-        position = pixel_positions(height, width, image.device)
-        return square_cells(position, self.patch_size, width, height)
+    def _patches(self, height: int, width: int, device: torch.device) -> Int64[Tensor, " HW"]:
+        row, column = (
+            torch.arange(side, device=device).div(self.patch_size, rounding_mode="floor")
+            for side in (height, width)
+        )
+        return (row[:, None] * -(-width // self.patch_size) + column).flatten()
+
+    def _num_patches(self, height: int, width: int) -> int:
+        return -(-height // self.patch_size) * -(-width // self.patch_size)
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""

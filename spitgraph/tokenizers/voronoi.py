@@ -1,12 +1,14 @@
 """Random Voronoi cells: irregular tokens that do not follow the image (METHOD 6)."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
 
 from spitgraph.checks import integer
 from spitgraph.extensions import nearest_seed
 from spitgraph.grid import pixel_positions
+from spitgraph.hierarchy import Hierarchy
+from spitgraph.kernels import fused
 from spitgraph.tokenizers.base import Tokenizer
 
 
@@ -28,21 +30,54 @@ class VoronoiTokenizer(Tokenizer):
         self.num_tokens = integer(num_tokens, "num_tokens")
         self.generator = generator
 
-    def hierarchies(self, images: list[Float[Tensor, "3 _H _W"]]) -> list[list[Tensor]]:
+    def hierarchy(self, images: list[Shaped[Tensor, "3 _H _W"]]) -> Hierarchy:
         """Cell of each pixel of every image, as a hierarchy of one level."""
-        return [[self._cells(image)] for image in images]
+        sizes = [(image.shape[1], image.shape[2]) for image in images]
+        device = images[0].device
+        seeds = [self._seeds(*size) for size in sizes]
+        find = compiled_cells if device.type == "cpu" and fused(device) else plain_cells
+        return Hierarchy.from_partition(*find(sizes, [some.to(device) for some in seeds]))
 
-    def _cells(self, image: Float[Tensor, "3 H W"]) -> Int64[Tensor, " HW"]:
-        height, width = image.shape[1:]
+    def _seeds(self, height: int, width: int) -> Float64[Tensor, "K 2"]:
         source = torch.device("cpu") if self.generator is None else self.generator.device
         seeds = torch.rand(
             self.num_tokens, 2, dtype=torch.float64, generator=self.generator, device=source
         )
         # pixel (x, y) covers [x − ½, x + ½] × [y − ½, y + ½]
-        seeds = (seeds * seeds.new_tensor([width, height]) - 0.5).to(image.device)
-        cell = nearest_seed(pixel_positions(height, width, image.device).double(), seeds)
-        return torch.unique(cell, return_inverse=True)[1]
+        return seeds * seeds.new_tensor([width, height]) - 0.5
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""
         return f"num_tokens={self.num_tokens}"
+
+
+def plain_cells(
+    sizes: list[tuple[int, int]], seeds: list[Float64[Tensor, "K 2"]]
+) -> tuple[list[Int64[Tensor, " _"]], list[int]]:
+    """Of each image, the cell of each pixel, and how many cells have one."""
+    cells, counts = [], []
+    for (height, width), some in zip(sizes, seeds, strict=True):
+        position = pixel_positions(height, width, some.device).double()
+        found, cell = torch.unique(nearest_seed(position, some), return_inverse=True)
+        cells.append(cell)
+        counts.append(len(found))
+    return cells, counts
+
+
+def compiled_cells(
+    sizes: list[tuple[int, int]], seeds: list[Float64[Tensor, "K 2"]]
+) -> tuple[list[Int64[Tensor, " _"]], list[int]]:
+    """The same, compiled for the CPU."""
+    from spitgraph.kernels.cpu.threads import for_each
+    from spitgraph.tokenizers.cells import block_side, nearest_cells
+
+    cells = [torch.empty(height * width, dtype=torch.int64) for height, width in sizes]
+    counts = [0] * len(sizes)
+
+    def find(index: int) -> None:
+        (height, width), some = sizes[index], seeds[index]
+        side = block_side(height, width, len(some))
+        counts[index] = nearest_cells(height, width, some.numpy(), side, cells[index].numpy())
+
+    for_each(find, range(len(sizes)))
+    return cells, counts

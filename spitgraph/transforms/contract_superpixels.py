@@ -1,6 +1,7 @@
 """Grid graph → superpixel tokens."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -9,14 +10,16 @@ from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from spitgraph.contraction import contract, level_zero
+from spitgraph.contraction import Settings, contract, contract_graph, level_zero
+from spitgraph.contraction.operator import check_count
 from spitgraph.data import TokenData, tokens_from_hierarchy
 from spitgraph.pixels import comparison_features
-from spitgraph.tokenizers import SuperpixelTokenizer
+from spitgraph.settings import takes_settings
 from spitgraph.transforms.pixel_graph import grid_size, picture, undirected_edges
 
 
 @functional_transform("contract_superpixels")
+@takes_settings
 class ContractSuperpixels(BaseTransform):
     r"""Contract a pixel graph into superpixel tokens.
 
@@ -33,10 +36,9 @@ class ContractSuperpixels(BaseTransform):
 
     Args:
         levels: Contraction steps T.
-        num_tokens: Exact count K of tokens, in place of a count of levels.
-        compactness: λ in [0, 1]; how much square regions are preferred to similar ones.
-        similarity: Weight of an edge; see `SuperpixelTokenizer`.
-        features: What is compared; see `SuperpixelTokenizer`. None for the node features `x`.
+        features: What is compared; see `Settings`. None for the node features `x`.
+        options: By name, the other fields of `spitgraph.contraction.Settings`: `num_tokens` (exact
+            count K, in place of levels), `compactness` and `similarity`.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.
@@ -46,18 +48,11 @@ class ContractSuperpixels(BaseTransform):
         self,
         levels: int = 4,
         *,
-        num_tokens: int | None = None,
-        compactness: float = 0.0,
-        similarity: str = "distance",
         features: str | Callable[[Tensor], Tensor] | None = "lab",
+        **options: Any,
     ) -> None:
-        self.tokenizer = SuperpixelTokenizer(
-            levels,
-            num_tokens=num_tokens,
-            compactness=compactness,
-            similarity=similarity,
-            features="lab" if features is None else features,
-        )
+        compared = "lab" if features is None else features
+        self.settings = Settings(levels, features=compared, **options)
         self.features = features
 
     def forward(self, data: Data) -> TokenData:
@@ -76,12 +71,18 @@ class ContractSuperpixels(BaseTransform):
         image = picture(data, height, width)
         edge_index = undirected_edges(data)
         if self.features is not None and is_grid(edge_index, height, width):
-            tokens = self.tokenizer(image)
+            hierarchy = contract([image.detach()], self.settings)
         else:
+            check_count([(height, width)], self.settings)
             with torch.no_grad():
-                features = self._comparison_features(data, image.detach())
-                parents = self._hierarchy(features, height, width, edge_index)
-            tokens = tokens_from_hierarchy(image, parents)
+                graph = level_zero(
+                    [self._comparison_features(data, image.detach())],
+                    [(height, width)],
+                    edge_index=edge_index,
+                    with_boxes=self.settings.compactness > 0,
+                )
+                hierarchy = contract_graph(graph, self.settings)
+        tokens = tokens_from_hierarchy([image], hierarchy, is_batch=False)
         for key, value in data.to_dict().items():
             if key not in tokens and describes_image(data, key):
                 tokens[key] = value
@@ -91,41 +92,14 @@ class ContractSuperpixels(BaseTransform):
         self, data: Data, image: Float[Tensor, "3 H W"]
     ) -> Float64[Tensor, "C HW"]:
         if self.features is not None:
-            return comparison_features(image, self.features, self.tokenizer.similarity)
+            return comparison_features(image, self.features, self.settings.similarity)
         if data.x is None:
             raise ValueError("features=None compares data.x, which is not set")
         x = data.x.detach()
-        return comparison_features(image, lambda _: x, self.tokenizer.similarity)
-
-    def _hierarchy(
-        self,
-        features: Float64[Tensor, "C HW"],
-        height: int,
-        width: int,
-        edge_index: Int64[Tensor, "2 E"],
-    ) -> list[Tensor]:
-        wanted = self.tokenizer
-        if wanted.num_tokens is not None and wanted.num_tokens > height * width:
-            raise ValueError(
-                f"num_tokens={wanted.num_tokens} is more than the {height * width} pixels of the "
-                f"graph ({height}×{width})"
-            )
-        graph = level_zero(
-            [features],
-            [(height, width)],
-            edge_index=edge_index,
-            with_boxes=wanted.compactness > 0,
-        )
-        return contract(
-            graph,
-            levels=wanted.levels,
-            num_regions=wanted.num_tokens,
-            similarity=wanted.similarity,
-            compactness=wanted.compactness,
-        )[0]
+        return comparison_features(image, lambda _: x, self.settings.similarity)
 
     def __repr__(self) -> str:
-        arguments = self.tokenizer.extra_repr()
+        arguments = str(self.settings)
         if self.features is None:
             arguments = arguments.rpartition("features=")[0] + "features=None"
         return f"{type(self).__name__}({arguments})"

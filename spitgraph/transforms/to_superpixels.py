@@ -1,15 +1,16 @@
 """Image → superpixel tokens."""
 
-from collections.abc import Callable
+from typing import Any
 
-from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
 
+from spitgraph.settings import takes_settings
 from spitgraph.tokenizers import SuperpixelTokenizer
 from spitgraph.transforms.base import TokenizerTransform
 
 
 @functional_transform("to_superpixels")
+@takes_settings
 class ToSuperpixels(TokenizerTransform):
     r"""Convert an image to its superpixel tokens (functional name: :obj:`to_superpixels`).
 
@@ -26,28 +27,12 @@ class ToSuperpixels(TokenizerTransform):
 
     Args:
         levels: Contraction steps T.
-        num_tokens: Exact count K of tokens an image, in place of a count of levels.
-        compactness: λ in [0, 1]; how much square regions are preferred to similar ones.
-        similarity: Weight of an edge; see `SuperpixelTokenizer`.
-        features: What is compared; see `SuperpixelTokenizer`.
+        options: By name, the other fields of `spitgraph.contraction.Settings`: `num_tokens` (exact
+            count K, in place of levels), `compactness`, `similarity` and `features`.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.
     """
 
-    def __init__(
-        self,
-        levels: int = 4,
-        *,
-        num_tokens: int | None = None,
-        compactness: float = 0.0,
-        similarity: str = "distance",
-        features: str | Callable[[Tensor], Tensor] = "lab",
-    ) -> None:
-        self.tokenizer = SuperpixelTokenizer(
-            levels,
-            num_tokens=num_tokens,
-            compactness=compactness,
-            similarity=similarity,
-            features=features,
-        )
+    def __init__(self, levels: int = 4, **options: Any) -> None:
+        self.tokenizer = SuperpixelTokenizer(levels, **options)

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import Batch
 
+from helpers.labels import random_labels
+from helpers.pictures import noise
 from spitgraph import (
     PatchTokenizer,
     SuperpixelTokenizer,
@@ -94,17 +96,6 @@ def vectors_by_hand(image, label, beta, sigma, gradient):
     return torch.tensor(result, dtype=torch.float64)
 
 
-def random_image(height, width, seed):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
-
-
-def random_labels(height, width, regions, seed):
-    rng = torch.Generator().manual_seed(seed)
-    return torch.unique(
-        torch.randint(regions, (height, width), generator=rng), return_inverse=True
-    )[1]
-
-
 @pytest.mark.parametrize(("beta", "sigma", "gradient"), SETTINGS)
 @given(
     height=st.integers(1, 6),
@@ -113,7 +104,7 @@ def random_labels(height, width, regions, seed):
     seed=st.integers(0, 2**31),
 )
 def test_vectors_equal_the_formulas(beta, sigma, gradient, height, width, regions, seed):
-    image = random_image(height, width, seed)
+    image = noise(height, width, seed)
     labels = random_labels(height, width, regions, seed)
     extract = InterpolationExtractor(beta, sigma=sigma, gradient=gradient)
     x = extract(from_partition(image, labels)).x
@@ -125,7 +116,7 @@ def test_vectors_equal_the_formulas(beta, sigma, gradient, height, width, region
 
 @pytest.mark.parametrize("tokenizer", [SuperpixelTokenizer(3), VoronoiTokenizer(9)], ids=str)
 def test_vectors_of_connected_regions_equal_the_formulas(tokenizer):
-    image = random_image(20, 33, 0)
+    image = noise(20, 33, 0)
     tokens = InterpolationExtractor(8)(tokenizer(image))
     expected = vectors_by_hand(image.double().tolist(), tokens.seg[0].tolist(), 8, 0.05, True)
     assert (tokens.x - expected).abs().max() < 1e-5
@@ -144,7 +135,7 @@ def implementation(request):
 
 
 def test_nearest_on_patches_is_the_patch(implementation):
-    image = random_image(32, 48, 1)
+    image = noise(32, 48, 1)
     tokens = InterpolationExtractor(16, mode="nearest", gradient=False)(PatchTokenizer(16)(image))
     colour = torch.stack(
         [
@@ -167,7 +158,7 @@ def _colour_map(image):
 
 
 def test_vectors_do_not_depend_on_the_batch():
-    images = [random_image(h, w, h) for h, w in ((40, 30), (1, 1), (64, 64), (3, 50))]
+    images = [noise(h, w, h) for h, w in ((40, 30), (1, 1), (64, 64), (3, 50))]
     tokenize, extract = SuperpixelTokenizer(2), InterpolationExtractor()
     batch = extract(tokenize(images))
     assert isinstance(batch, Batch)
@@ -178,7 +169,7 @@ def test_vectors_do_not_depend_on_the_batch():
 @pytest.mark.parametrize("gradient", [True, False])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
 def test_derivatives_with_respect_to_pixels(mode, gradient):
-    tokens = from_partition(random_image(4, 5, 3), random_labels(4, 5, 3, 3))
+    tokens = from_partition(noise(4, 5, 3), random_labels(4, 5, 3, 3))
     extract = InterpolationExtractor(3, gradient=gradient, mode=mode, sigma=0.3)
 
     def vectors(pixels):
@@ -202,8 +193,8 @@ def test_derivatives_are_finite_at_black_and_white():
     [
         (torch.ones(3, 1, 1), torch.zeros(1, 1, dtype=torch.int64)),
         (torch.zeros(3, 17, 5), torch.zeros(17, 5, dtype=torch.int64)),
-        (random_image(6, 7, 5), torch.arange(42).view(6, 7)),
-        (random_image(8, 8, 6), torch.arange(64).view(8, 8) % 2),
+        (noise(6, 7, 5), torch.arange(42).view(6, 7)),
+        (noise(8, 8, 6), torch.arange(64).view(8, 8) % 2),
     ],
     ids=["one pixel", "one region", "a region a pixel", "regions in pieces"],
 )

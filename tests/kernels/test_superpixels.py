@@ -7,9 +7,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch_geometric.data import Batch
 
+from helpers.effort import examples
+from helpers.pictures import noise
 from spitgraph import SuperpixelTokenizer, kernels
 from spitgraph.contraction import SIMILARITIES
 from spitgraph.contraction.graph import quantise
@@ -61,13 +63,6 @@ def layout(monkeypatch):
     return choose
 
 
-@pytest.fixture
-def num_threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def assert_equal_to_plain(images, **kwargs):
     tokenizer = SuperpixelTokenizer(**kwargs)
     tokens = tokenizer(images)
@@ -89,7 +84,7 @@ def assert_equal_to_plain(images, **kwargs):
     return tokens
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.data(), options, st.integers(1, 6), layouts)
 def test_levels(small_images, layout, data, options, levels, how):
     layout(how)
@@ -98,7 +93,7 @@ def test_levels(small_images, layout, data, options, levels, how):
     assert_equal_to_plain(images, levels=levels, **options)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.data(), options, layouts)
 def test_exact_counts(small_images, layout, data, options, how):
     layout(how)
@@ -143,21 +138,19 @@ def test_every_red_and_green_of_8_bits():
         image = torch.stack(torch.meshgrid(levels, levels, levels[blue : blue + 1], indexing="ij"))
         image = image[..., 0].contiguous()
         steps = np.empty((3, 2**16), np.int32)
-        pixels = np.empty((2**16, 3), np.float32)
-        lab_of_levels(image.flatten().numpy(), 1, 2**16, 0, 2**16, pixels, steps)
+        lab_of_levels(image.flatten().numpy(), 1, 2**16, 0, 2**16, steps)
         expected = comparison_features(image / 255, "lab", "distance")
         assert torch.equal(torch.from_numpy(steps), quantise(expected))
-        assert torch.equal(torch.from_numpy(pixels), (image / 255).flatten(1).t())
 
 
 def test_features_beyond_32_bits_take_the_plain_path():
-    image = torch.rand(3, 6, 7, generator=torch.Generator().manual_seed(0))
+    image = noise(6, 7)
     tokens = assert_equal_to_plain(image, features=lambda image: image * 4000)
     assert tokens.num_nodes < 42
 
 
 def test_gradients_reach_the_images():
-    image = torch.rand(3, 6, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    image = noise(6, 7).requires_grad_()
     SuperpixelTokenizer()(image).pixels.square().sum().backward()
     torch.testing.assert_close(image.grad, 2 * image.detach())
 
@@ -262,15 +255,17 @@ def test_forked_children_have_threads_of_their_own():
 
 def test_operators_are_sound():
     """Fake tensors get the right shapes, nothing is written to arguments: `torch.compile` works."""
-    from spitgraph.contraction import operator
+    from spitgraph.contraction import Settings, operator
     from spitgraph.extractors.interpolation import operator as vectors
+    from spitgraph.regions import operator as region_operator
 
-    image = torch.rand(3, 8, 9, generator=torch.Generator().manual_seed(0))
-    for count in (0, 5):
-        torch.library.opcheck(
-            operator.superpixels, ([image, image], None, 2, count, "distance", 0.0)
-        )
+    image = noise(8, 9)
+    for wanted in (Settings(2), Settings(num_tokens=5)):
+        torch.library.opcheck(operator.contracted, ([image, image], None, wanted.to_json()))
     tokens = SuperpixelTokenizer()([image, image])
+    torch.library.opcheck(
+        region_operator.measured, ([image, image], tokens.cluster, tokens.ptr.diff().tolist())
+    )
     described = (tokens.pixels, tokens.cluster, tokens.to_dict()["size"], tokens.bbox)
     counts = tokens.ptr.diff().tolist()
     torch.library.opcheck(

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import Batch
 
+from helpers.effort import examples
+from helpers.labels import random_labels
+from helpers.pictures import noise, noise_of_bytes
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer, from_partition
 from spitgraph.extractors import InterpolationExtractor
 from spitgraph.kernels import plain
@@ -47,34 +50,21 @@ def assert_equal_to_plain(tokens, *args, **kwargs):
     assert error.max() < 1e-6  # also fails on NaN
 
 
-def noise(height, width, seed, eight_bit=True):
-    generator = torch.Generator().manual_seed(seed)
-    if eight_bit:
-        return torch.randint(256, (3, height, width), generator=generator) / 255
-    return torch.rand(3, height, width, generator=generator)
-
-
-def labels(height, width, regions, seed):
-    """Regions in pieces all over the image, which share their boxes."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(regions, (height, width), generator=generator).unique(return_inverse=True)[
-        1
-    ]
-
-
 def token_graph(kind, height, width, seed, eight_bit, flat):
-    image = noise(height, width, seed, eight_bit)
+    image = (noise_of_bytes if eight_bit else noise)(height, width, seed)
     if flat:  # gradients of 0, and values at the ends of the range
         image = (3 * image).round() / 3
     if isinstance(kind, int):
-        return from_partition(image, labels(height, width, kind, seed))
+        return from_partition(image, random_labels(height, width, kind, seed))
     if kind == "superpixels":
         return SuperpixelTokenizer(1 + seed % 4)(image)
     if kind == "voronoi":
         generator = torch.Generator().manual_seed(seed)
         return VoronoiTokenizer(1 + seed % 50, generator=generator)(image)
     patch = (1, 3, 8)[seed % 3]
-    return PatchTokenizer(patch)(noise(patch * (1 + height // 8), patch * (1 + width // 8), seed))
+    return PatchTokenizer(patch)(
+        noise_of_bytes(patch * (1 + height // 8), patch * (1 + width // 8), seed)
+    )
 
 
 @given(
@@ -89,7 +79,7 @@ def token_graph(kind, height, width, seed, eight_bit, flat):
     gradient=st.booleans(),
     mode=st.sampled_from(["bilinear", "nearest"]),
 )
-@settings(max_examples=60)
+@examples(60)
 def test_vectors_equal_the_plain_ones(
     kind, height, width, seed, eight_bit, flat, bins, sigma, gradient, mode
 ):
@@ -111,19 +101,19 @@ def test_awkward_pictures(awkward_image, mode):
 
 @pytest.mark.parametrize("sigma", [1e-6, 100.0])
 def test_extreme_widths_of_the_gaussian(sigma):
-    assert_equal_to_plain(SuperpixelTokenizer(2)(noise(20, 30, 0)), 5, sigma=sigma)
+    assert_equal_to_plain(SuperpixelTokenizer(2)(noise_of_bytes(20, 30)), 5, sigma=sigma)
 
 
 @pytest.mark.parametrize("bins", [15, 32, 33])
 def test_whole_and_broken_tiles_of_bins(bins):
-    assert_equal_to_plain(SuperpixelTokenizer(3)(noise(20, 30, 0)), bins)
+    assert_equal_to_plain(SuperpixelTokenizer(3)(noise_of_bytes(20, 30)), bins)
 
 
 @pytest.mark.parametrize(("height", "width"), [(3, 700), (700, 3), (150, 131)])
 def test_more_than_one_band_and_range_of_tokens(height, width):
-    image = noise(height, width, 3, eight_bit=False)
+    image = noise(height, width, seed=3)
     assert_equal_to_plain(SuperpixelTokenizer(2)(image))
-    assert_equal_to_plain(from_partition(image, labels(height, width, 3, 0)))
+    assert_equal_to_plain(from_partition(image, random_labels(height, width, 3, 0)))
 
 
 def test_photographs(photos):
@@ -136,9 +126,11 @@ def test_photographs(photos):
 
 def test_vectors_do_not_depend_on_batch_or_threads():
     sizes = ((40, 30), (1, 1), (200, 190), (3, 50), (1, 9))
-    images = [noise(*size, seed, eight_bit=seed % 2 == 0) for seed, size in enumerate(sizes)]
+    images = [
+        (noise if seed % 2 else noise_of_bytes)(*size, seed) for seed, size in enumerate(sizes)
+    ]
     graphs = [SuperpixelTokenizer(2)(image) for image in images]
-    graphs.append(from_partition(images[0], labels(40, 30, 4, 0)))
+    graphs.append(from_partition(images[0], random_labels(40, 30, 4, 0)))
     batch = Batch.from_data_list(graphs)
     assert_equal_to_plain(batch)
     threads = torch.get_num_threads()
@@ -161,7 +153,7 @@ def test_helping_threads_start_no_threads_of_openmp():
 
 @pytest.mark.parametrize("change", ["cluster too large", "cluster negative", "bbox"])
 def test_what_reaches_beyond_the_image_is_refused(change):
-    tokens = PatchTokenizer(2)(noise(4, 6, 0))
+    tokens = PatchTokenizer(2)(noise_of_bytes(4, 6))
     if change == "bbox":
         tokens.bbox[-1, 2] += 1
     else:

@@ -5,58 +5,38 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spitgraph import SuperpixelTokenizer, kernels
+from spitgraph import SuperpixelTokenizer, from_partition, kernels
 from spitgraph import contraction as plain
 from spitgraph.contraction.cuda import connect
 from spitgraph.contraction.cuda.colour import quantised_lab
 from spitgraph.contraction.cuda.hierarchy import contract
 from spitgraph.contraction.graph import quantise
-from spitgraph.contraction.settings import Settings
-from spitgraph.data import tokens_from_partition
 from spitgraph.extractors import InterpolationExtractor
 from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
 from spitgraph.images import unit_rgb
+from spitgraph.kernels import limits
 from spitgraph.kernels.cuda import jit
 from spitgraph.pixels import comparison_features, lab
 from spitgraph.regions import cuda as regions_cuda
-from spitgraph.regions import describe_regions
+from spitgraph.regions import describe_image
+from spitgraph.settings import Settings
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 #: The interpreter takes milliseconds a program: few examples there.
 EXAMPLES = 100 if torch.cuda.is_available() else 6
 
 
-def contracted(features, sizes, *, num_regions, **options):
-    """What the kernels make of a batch, in the form of the plain path."""
-    hierarchy = contract(
-        [torch.empty(3, *size, device=DEVICE) for size in sizes],
-        torch.cat([quantise(f) for f in features], dim=1).int().to(DEVICE),
-        Settings(num_tokens=num_regions, **options),
-    )
-    assert hierarchy.counts.is_cpu and hierarchy.num_levels.is_cpu
-    counts = [part.tolist() for part in hierarchy.counts.split((hierarchy.num_levels + 1).tolist())]
-    maps = iter(hierarchy.parent.cpu().split([n for image in counts for n in image[:-1]]))
-    result = [[next(maps) for _ in image[1:]] for image in counts]
-    start, cluster = 0, hierarchy.cluster.cpu()
-    for parents, of_levels, (height, width) in zip(result, counts, sizes, strict=True):
-        token = torch.arange(height * width)
-        for parent, count in zip(parents, of_levels[1:], strict=True):
-            token = parent[token]
-            assert token.max() + 1 == count
-        here, cluster = cluster[: token.numel()], cluster[token.numel() :]
-        assert torch.equal(here, token + start)
-        start += of_levels[-1]
-    return result
-
-
 def assert_as_plain(features, sizes, **arguments):
     graph = plain.level_zero(features, sizes, with_boxes=arguments["compactness"] > 0)
-    expected = plain.contract(graph, **arguments)
-    came = contracted(features, sizes, **arguments)
-    assert [len(image) for image in came] == [len(image) for image in expected]
-    for image, expected_image in zip(came, expected, strict=True):
-        for parent, expected_parent in zip(image, expected_image, strict=True):
-            assert torch.equal(parent, expected_parent)
+    settings = Settings(**arguments)
+    came = contract(
+        [torch.empty(3, *size, device=DEVICE) for size in sizes],
+        torch.cat([quantise(f) for f in features], dim=1).int().to(DEVICE),
+        settings,
+    )
+    assert came.counts.is_cpu and came.num_levels.is_cpu
+    for one, other in zip(came, plain.contract_graph(graph, settings), strict=True):
+        assert torch.equal(one.cpu(), other)
 
 
 def lab_of(images):
@@ -82,7 +62,7 @@ def test_hierarchies_of_drawn_batches(small_images, similarity):
             features,
             sizes_of(images),
             levels=levels,
-            num_regions=budget,
+            num_tokens=budget,
             similarity=similarity,
             compactness=compactness,
         )
@@ -97,7 +77,7 @@ def test_hierarchies_of_awkward_images(awkward_images, compactness, num_regions)
         lab_of(images),
         sizes_of(images),
         levels=3,
-        num_regions=num_regions,
+        num_tokens=num_regions,
         similarity="distance",
         compactness=compactness,
     )
@@ -115,7 +95,7 @@ def test_hierarchy_over_several_programs(num_regions):
             [features],
             [(height, width)],
             levels=3,
-            num_regions=num_regions,
+            num_tokens=num_regions,
             similarity="ward",
             compactness=0.0,
         )
@@ -131,7 +111,7 @@ def test_parallel_edges_that_stay_do_no_harm(monkeypatch):
             lab_of([image]),
             [(12, 14)],
             levels=4,
-            num_regions=num_regions,
+            num_tokens=num_regions,
             similarity="distance",
             compactness=0.0,
         )
@@ -147,7 +127,7 @@ def test_self_loops_stand_aside_where_an_image_lags():
             [features.flatten(1)],
             [(8, 8)],
             levels=4,
-            num_regions=budget,
+            num_tokens=budget,
             similarity="distance",
             compactness=0.0,
         )
@@ -161,8 +141,8 @@ def images_of(*sizes):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (images_of((2**15, 2**14), (1, 1)), f"{jit.MOST_PIXELS} pixels, got {2**29 + 1}"),
-        (images_of((1, 1)) * 2**16, f"{jit.MOST_IMAGES} images, got {2**16}"),
+        (images_of((2**15, 2**14), (1, 1)), f"{limits.CUDA_PIXELS} pixels, got {2**29 + 1}"),
+        (images_of((1, 1)) * 2**16, f"{limits.CUDA_IMAGES} images, got {2**16}"),
     ],
 )
 def test_too_many_pixels_and_images_are_refused(images, message):
@@ -289,8 +269,8 @@ def test_described_regions(label_maps):
         came_pixels, *came, edge_index, edge_attr, num_edges = (x.cpu() for x in described)
         assert torch.equal(came_pixels, batch["pixels"].cpu())
         expected = [
-            describe_regions(cluster, count, pixels, *size)
-            for pixels, size, cluster, count, _ in parts
+            describe_image(image.cpu(), cluster, count)
+            for image, (_, _, cluster, count, _) in zip(images, parts, strict=True)
         ]
         for value, name in zip(came, ("size", "bbox", "pos", "color"), strict=True):
             assert torch.equal(value, torch.cat([getattr(regions, name) for regions in expected]))
@@ -307,7 +287,10 @@ def test_described_regions(label_maps):
 def assert_vectors_as_plain(maps, bins, sigma, gradient, mode):
     images, batch = batch_of(maps)
     extract = InterpolationExtractor(bins, sigma=sigma, gradient=gradient, mode=mode)
-    tokens = [tokens_from_partition(pixels, *size, cluster) for pixels, size, cluster, *_ in images]
+    tokens = [
+        from_partition(pixels.t().unflatten(1, size), cluster.view(size))
+        for pixels, size, cluster, *_ in images
+    ]
     expected = torch.cat([extract(image).x for image in tokens])
     came = token_vectors(
         size=torch.cat([image.size for image in tokens]).to(DEVICE),

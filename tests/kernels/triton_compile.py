@@ -14,9 +14,9 @@ from triton.runtime.jit import JITFunction
 from spitgraph.contraction import SIMILARITIES
 from spitgraph.contraction.cuda import hierarchy as contraction
 from spitgraph.contraction.cuda.colour import quantised_lab
-from spitgraph.contraction.settings import Settings
 from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
 from spitgraph.regions.cuda import describe_regions
+from spitgraph.settings import Settings
 
 ARCHITECTURES = 80, 90
 HEIGHT, WIDTH = 5, 6

@@ -7,10 +7,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch import Tensor
 
+from helpers.effort import examples
+from helpers.pictures import noise
 from spitgraph.metrics import (
     achievable_segmentation_accuracy,
     boundary_recall,
@@ -20,7 +22,7 @@ from spitgraph.metrics import (
 )
 
 AGAINST_TRUTH = [boundary_recall, undersegmentation_error, achievable_segmentation_accuracy]
-few_examples = settings(max_examples=40, deadline=None)
+few_examples = examples(40)
 shapes = array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9)
 
 
@@ -38,10 +40,6 @@ def red(values: list[list[float]]) -> Tensor:
     """An image [3, H, W] with these values in red, and no green or blue."""
     values = torch.tensor(values)
     return torch.stack([values, torch.zeros_like(values), torch.zeros_like(values)])
-
-
-def noise(height: int, width: int) -> Tensor:
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
 
 
 # ---- worked by hand ----

@@ -3,16 +3,12 @@
 import pytest
 import torch
 
+from helpers.models import TINY
+from helpers.pictures import noise
 from spitgraph.models import configuration_of, create_model, list_models
 from spitgraph.models.configurations import SIZES, configure
 from spitgraph.models.infer import ratio
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
-
-TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2, "bins": 4, "num_classes": 5}
-
-
-def image(side=32, seed=0):
-    return torch.rand(3, side, side, generator=torch.Generator().manual_seed(seed))
 
 
 def test_there_are_three_tokenizers_in_four_sizes():
@@ -29,7 +25,7 @@ def test_every_name_makes_a_model_of_its_tokenizer(name):
     kind = {"spit": SuperpixelTokenizer, "vit": PatchTokenizer, "rvit": VoronoiTokenizer}
     assert type(model.tokenizer) is kind[name.split("_")[0]]
     with torch.no_grad():
-        logits = model([image(), image(24, 1)])
+        logits = model([noise(32, 32), noise(24, 24, 1)])
     assert logits.shape == (2, 5)
     assert logits.isfinite().all()
 
@@ -99,7 +95,7 @@ def test_options_reach_their_parts():
     assert block.attn.qkv.bias is not None
     assert block.attn.q_norm.weight.shape == (16,)
     assert model.head.weight.shape == (5, 32)
-    assert model.tokenize(image()).num_nodes == 9
+    assert model.tokenize(noise(32, 32)).num_nodes == 9
 
 
 def test_patches_are_as_large_as_there_are_bins():

@@ -7,24 +7,18 @@ import sys
 import pytest
 import torch
 
+from helpers.models import TINY, logits_of_noise
+
 pytest.importorskip("huggingface_hub", reason="extra hub not installed")
 
 from spitgraph.models import create_model, from_pretrained, push_to_hub, save_pretrained
 from spitgraph.models.hub import HubSPiT, with_hub
 from spitgraph.nn import SPiT
 
-TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2, "bins": 4, "num_classes": 5}
-
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-
-
-def logits(model):
-    image = torch.rand(3, 24, 31, generator=torch.Generator().manual_seed(3))
-    with torch.no_grad():
-        return model.eval()(image)
 
 
 @pytest.mark.parametrize("name", ["spit_tiny_16", "vit_tiny_16"])
@@ -35,16 +29,16 @@ def test_a_folder_gives_the_same_model_again(tmp_path, name):
     assert isinstance(again, SPiT)
     assert not again.training
     assert again.image_size == 64
-    assert torch.equal(logits(again), logits(model))
+    assert torch.equal(logits_of_noise(again), logits_of_noise(model))
 
 
 def test_the_mixins_own_methods_do_the_same(tmp_path):
     model = create_model("spit_tiny_16", **TINY)
     with_hub(model).save_pretrained(tmp_path)
     again = HubSPiT.from_pretrained(str(tmp_path))
-    assert torch.equal(logits(again), logits(model))
+    assert torch.equal(logits_of_noise(again), logits_of_noise(model))
     again.save_pretrained(tmp_path / "again")
-    assert torch.equal(logits(from_pretrained(tmp_path / "again")), logits(model))
+    assert torch.equal(logits_of_noise(from_pretrained(tmp_path / "again")), logits_of_noise(model))
 
 
 def test_a_folder_holds_what_the_hub_expects(tmp_path):
@@ -62,7 +56,7 @@ def test_a_tuned_head_comes_along(tmp_path):
     model = create_model("spit_tiny_16", **TINY)
     model.head = torch.nn.Linear(32, 3)
     save_pretrained(model, tmp_path)
-    assert torch.equal(logits(from_pretrained(tmp_path)), logits(model))
+    assert torch.equal(logits_of_noise(from_pretrained(tmp_path)), logits_of_noise(model))
 
 
 def test_arguments_can_be_told(tmp_path):

@@ -5,12 +5,11 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from helpers.models import TINY
 from spitgraph.cli import main
 from spitgraph.models import create_model, list_models, model_table
 from spitgraph.models.configurations import configure
 from spitgraph.models.table import multiply_adds
-
-TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2, "bins": 4, "num_classes": 5}
 
 
 def test_a_row_for_every_name():

@@ -8,12 +8,11 @@ import pytest
 import safetensors.torch
 import torch
 
+from helpers.models import TINY, logits_of_noise, randomised
 from spitgraph.models import configuration_of, create_model, load_weights, model_from_weights
 from spitgraph.models import save_weights as save
 from spitgraph.models.files import read_tensors
 from spitgraph.nn import TokenEmbedder
-
-TINY = {"embed_dim": 32, "depth": 2, "num_heads": 2, "bins": 4, "num_classes": 5}
 
 
 @pytest.fixture
@@ -24,20 +23,6 @@ def model():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "weights.safetensors"
-
-
-def randomised(model, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return model
-
-
-def logits(model):
-    image = torch.rand(3, 24, 31, generator=torch.Generator().manual_seed(3))
-    with torch.no_grad():
-        return model(image)
 
 
 def saved_state(model):
@@ -54,9 +39,9 @@ def test_a_loaded_model_gives_identical_logits(path, name, graph_bias):
     model = randomised(create_model(name, graph_bias=graph_bias, **TINY)).eval()
     save(model, path)
     again = create_model(name, graph_bias=graph_bias, **TINY).eval()
-    assert not torch.equal(logits(again), logits(model))
+    assert not torch.equal(logits_of_noise(again), logits_of_noise(model))
     assert load_weights(again, path) is again
-    assert torch.equal(logits(again), logits(model))
+    assert torch.equal(logits_of_noise(again), logits_of_noise(model))
 
 
 def test_the_file_tells_the_configuration(path):
@@ -75,7 +60,7 @@ def test_the_file_tells_the_configuration(path):
     again = model_from_weights(path)
     assert configuration_of(again) == configuration_of(model)
     assert again.image_size == 96
-    assert torch.equal(logits(again.eval()), logits(model.eval()))
+    assert torch.equal(logits_of_noise(again.eval()), logits_of_noise(model.eval()))
     assert model_from_weights(path, num_tokens=8).tokenizer.num_tokens == 8
 
 

@@ -4,16 +4,12 @@ A process of its own: the type checker that the other tests run under is nothing
 """
 
 import json
-import runpy
 import shutil
-from pathlib import Path
 
 import torch
 from torch._dynamo.utils import counters
 
-CONFTEST = runpy.run_path(str(Path(__file__).with_name("conftest.py")))
-make_tokens = CONFTEST["make_random_tokens"]
-make_model = CONFTEST["make_random_model"]
+from helpers.models import make_random_model, make_random_tokens
 
 #: The first one's shapes are fixed; then the number of tokens varies, and then that of images.
 BATCHES = ((5, 6), (7, 8), (10, 20), (5, 3, 4), (6, 7, 8, 9))
@@ -21,13 +17,13 @@ BATCHES = ((5, 6), (7, 8), (10, 20), (5, 3, 4), (6, 7, 8, 9))
 
 def report(backend, batches, *, train=False, **options):
     """Graphs made, graph breaks, and the largest difference from the model itself."""
-    model = make_model(depth=1, **options).train(train)
+    model = make_random_model(depth=1, **options).train(train)
     torch.compiler.reset()
     counters.clear()
     compiled = torch.compile(model.forward_tokens, fullgraph=True, backend=backend)
     difference = 0.0
     for seed, counts in enumerate(batches):
-        batch, results = make_tokens(counts, seed), []
+        batch, results = make_random_tokens(counts, seed), []
         for forward in (compiled, model.forward_tokens):
             torch.manual_seed(seed)
             with torch.set_grad_enabled(train):

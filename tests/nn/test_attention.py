@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch.nn.functional import gelu, layer_norm
 
+from helpers.models import EVEN, UNEVEN
 from spitgraph.nn import Attention, Backbone
 from spitgraph.nn import attention as attention_module
 from spitgraph.nn.packed_attention import _packed_attention, looped_attention, nested_attention
 
-UNEVEN, EVEN = (7, 1, 12, 4), (6, 6, 6)
 LAYOUTS = ("padded", "packed")
 
 

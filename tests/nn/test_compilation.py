@@ -1,11 +1,14 @@
 """torch.compile takes the model whole, and not anew for every token count."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from helpers.places import REPOSITORY
 
 #: At first shapes are fixed; then the number of tokens varies, then the number of images.
 GRAPHS = 3
@@ -15,7 +18,13 @@ GRAPHS = 3
 def reports():
     """What compiling.py prints."""
     script = Path(__file__).with_name("compiling.py")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    path = os.pathsep.join([str(REPOSITORY / "tests"), str(REPOSITORY)])
+    done = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

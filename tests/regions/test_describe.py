@@ -7,17 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 
-import spitgraph.regions
-from spitgraph.grid import flatten_pixels
-from spitgraph.regions import describe_regions, shared_borders
-
-
-def renumbered(labels):
-    return torch.unique(labels, return_inverse=True)[1]
-
-
-def noise(height, width):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(1))
+from helpers.labels import renumbered
+from helpers.pictures import noise, seeded
+from spitgraph import kernels
+from spitgraph.regions import Regions, describe, describe_image, describe_regions, shared_borders
 
 
 def border_lengths(seg):
@@ -34,12 +27,11 @@ def border_lengths(seg):
 
 @given(data=st.data(), at_a_time=st.sampled_from([1, 5, 2**16]))
 def test_regions_equal_a_loop_over_pixels(extensions, label_maps, monkeypatch, data, at_a_time):
-    monkeypatch.setattr(spitgraph.regions, "PIXELS_AT_A_TIME", at_a_time)
+    monkeypatch.setattr(describe, "PIXELS_AT_A_TIME", at_a_time)
     seg = renumbered(data.draw(label_maps))
-    height, width = seg.shape
-    image = noise(height, width)
+    image = noise(*seg.shape)
     n = int(seg.max()) + 1
-    regions = describe_regions(seg.flatten(), n, flatten_pixels(image), height, width)
+    regions = describe_image(image, seg.flatten(), n)
     for region in range(n):
         ys, xs = (seg == region).nonzero(as_tuple=True)
         assert regions.size[region] == len(ys)
@@ -56,17 +48,19 @@ def test_regions_equal_a_loop_over_pixels(extensions, label_maps, monkeypatch, d
 
 def test_types_and_shapes():
     seg = torch.tensor([[0, 0, 1], [2, 2, 1]])
-    regions = describe_regions(seg.flatten(), 3, flatten_pixels(noise(2, 3)), 2, 3)
-    shapes = {name: (value.dtype, tuple(value.shape)) for name, value in vars(regions).items()}
+    regions = describe_image(noise(2, 3), seg.flatten(), 3)
+    shapes = {name: (value.dtype, tuple(value.shape)) for name, value in regions._asdict().items()}
     assert shapes == {
+        "pixels": (torch.float32, (6, 3)),
         "size": (torch.int64, (3,)),
         "bbox": (torch.int64, (3, 4)),
         "pos": (torch.float32, (3, 2)),
         "color": (torch.float32, (3, 3)),
         "edge_index": (torch.int64, (2, 6)),
         "edge_attr": (torch.float32, (6, 1)),
+        "num_edges": (torch.int64, (1,)),
     }
-    assert all(value.is_contiguous() for value in vars(regions).values())
+    assert all(value.is_contiguous() for value in regions)
 
 
 def test_borders_by_hand():
@@ -91,18 +85,18 @@ def test_one_region_has_no_border(shape):
 
 def test_boxes_do_not_start_at_the_image_border():
     cluster = torch.tensor([0, 0, 0, 0, 1, 1, 0, 1, 0])
-    regions = describe_regions(cluster, 2, torch.rand(9, 3), 3, 3)
+    regions = describe_image(noise(3, 3), cluster, 2)
     assert regions.bbox.tolist() == [[0, 0, 3, 3], [1, 1, 3, 3]]
 
 
 def test_mean_colour_does_not_depend_on_the_order_of_pixels():
     # float sums of these would: 2**-20 vanishes beside a large sum and counts in a small one
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.rand(4096, 3, generator=generator)
-    pixels[::2] *= 2**-20
+    generator = seeded(0)
+    image = torch.rand(3, 4096, generator=generator)
+    image[:, ::2] *= 2**-20
     cluster = torch.zeros(4096, dtype=torch.int64)
     colours = {
-        tuple(describe_regions(cluster, 1, pixels[order], 64, 64).color[0].tolist())
+        tuple(describe_image(image[:, order].view(3, 64, 64), cluster, 1).color[0].tolist())
         for order in (torch.arange(4096), torch.arange(4095, -1, -1), torch.randperm(4096))
     }
     assert len(colours) == 1
@@ -110,6 +104,45 @@ def test_mean_colour_does_not_depend_on_the_order_of_pixels():
 
 def test_a_flat_region_has_its_own_colour():
     # between two steps, as no 8-bit colour is
-    pixels = (torch.tensor([1000.75, 2000.25, 3000.0]) / 2**24).expand(97, 3).contiguous()
-    regions = describe_regions(torch.zeros(97, dtype=torch.int64), 1, pixels, 1, 97)
-    torch.testing.assert_close(regions.color, pixels[:1], rtol=0, atol=2**-25)
+    colour = torch.tensor([1000.75, 2000.25, 3000.0]) / 2**24
+    image = colour[:, None, None].expand(3, 1, 97)
+    regions = describe_image(image, torch.zeros(97, dtype=torch.int64), 1)
+    torch.testing.assert_close(regions.color[0], colour, rtol=0, atol=2**-25)
+
+
+@given(data=st.data(), layout=st.sampled_from(["bytes", "floats", "as files", "strided"]))
+def test_every_body_gives_the_same_bits(label_maps, data, layout):
+    images, clusters, counts = [], [], []
+    for seed in range(data.draw(st.integers(1, 4))):
+        seg = renumbered(data.draw(label_maps))
+        image = noise(*seg.shape, seed)
+        if layout == "bytes":
+            image = (image * 255).to(torch.uint8)
+        elif layout == "as files":
+            image = image.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+        elif layout == "strided":
+            image = image.repeat_interleave(2, dim=2)[:, :, ::2]
+        images.append(image)
+        clusters.append(seg.flatten() + sum(counts))
+        counts.append(int(seg.max()) + 1)
+    cluster = torch.cat(clusters)
+    with kernels.plain():
+        plain = describe_regions(images, cluster, counts)
+    for name, one, other in zip(
+        Regions._fields, describe_regions(images, cluster, counts), plain, strict=True
+    ):
+        assert one.dtype == other.dtype and torch.equal(one, other), name
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_large_images_are_measured_by_all_threads(num_threads, monkeypatch, threads):
+    from spitgraph.regions.cpu import batch
+
+    num_threads(threads)
+    monkeypatch.setattr(batch, "LARGE", 1)
+    monkeypatch.setattr(batch, "LARGE_OF_FEW", 1)
+    cluster = renumbered(torch.arange(35) % 4)
+    with kernels.plain():
+        plain = describe_regions([noise(5, 7)], cluster, [4])
+    for one, other in zip(describe_regions([noise(5, 7)], cluster, [4]), plain, strict=True):
+        assert torch.equal(one, other)

@@ -7,11 +7,8 @@ import torch
 from hypothesis import given
 from torch_geometric.data import Batch
 
+from helpers.pictures import noise, seeded
 from spitgraph import SuperpixelTokenizer, from_partition
-
-
-def noise(height, width, seed=0):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
 @given(data=st.data(), names=st.permutations([-(2**63), -5, 0, 3, 2**40, 2**63 - 1]))
@@ -70,7 +67,7 @@ def test_a_mask_is_two_regions(kind):
 def test_images_of_different_sizes_in_one_batch(label_maps, assert_same):
     sizes = [(3, 4), (1, 6), (5, 2)]
     images = [noise(*size) for size in sizes]
-    labels = [torch.randint(9, size, generator=torch.Generator().manual_seed(0)) for size in sizes]
+    labels = [torch.randint(9, size, generator=seeded(0)) for size in sizes]
     batch = from_partition(images, labels)
     assert isinstance(batch, Batch)
     for i in range(3):

@@ -6,11 +6,8 @@ import torch
 from hypothesis import given
 from torch_geometric.data import Batch
 
+from helpers.pictures import noise
 from spitgraph import PatchTokenizer
-
-
-def noise(height, width, seed=0):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
 @given(height=st.integers(1, 20), width=st.integers(1, 20), patch_size=st.integers(1, 24))

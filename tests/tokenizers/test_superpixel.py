@@ -4,12 +4,13 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from PIL import Image
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch_geometric.data import Batch
 
+from helpers.effort import examples
+from helpers.labels import components
+from helpers.pictures import noise, rgb
 from spitgraph import SuperpixelTokenizer, TokenData, kernels, pixels
 from spitgraph.contraction import SIMILARITIES, connect, select, weights
 from spitgraph.grid import pixel_edges
@@ -17,20 +18,11 @@ from spitgraph.grid import pixel_edges
 FEATURES = ["lab", "spit"]
 
 
-def noise(height, width, seed=0):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
-
-
-def rgb(image):
-    return image
-
-
 def connected_parts(region, height, width):
     """How many 4-connected areas of one label a label map has."""
     u, v = pixel_edges(height, width)
     inside = region[u] == region[v]
-    graph = coo_array((np.ones(int(inside.sum())), (u[inside], v[inside])), [height * width] * 2)
-    return connected_components(graph, directed=False)[0]
+    return components(height * width, u[inside], v[inside])[0]
 
 
 def assert_well_formed(tokens):
@@ -70,7 +62,7 @@ def test_awkward_pictures_are_partitioned_well(awkward_image, similarity):
     assert_well_formed(tokens)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data(), options=options, levels=st.integers(1, 6))
 def test_small_pictures_are_partitioned_well(implementation, small_images, data, options, levels):
     tokens = SuperpixelTokenizer(levels, **options)(data.draw(small_images))
@@ -78,7 +70,7 @@ def test_small_pictures_are_partitioned_well(implementation, small_images, data,
     assert_well_formed(tokens)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data(), options=options)
 def test_exactly_as_many_tokens_as_asked_for(implementation, small_images, data, options):
     image = data.draw(small_images)
@@ -176,7 +168,7 @@ def test_tokens_do_not_depend_on_the_batch(implementation, tokenizer, awkward_im
         assert_same(backwards[len(alone) - 1 - i], image)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(data=st.data(), options=options)
 def test_counts_hold_for_every_image_of_a_batch(small_images, assert_same, data, options):
     images = data.draw(st.lists(small_images, min_size=2, max_size=4))

@@ -6,15 +6,8 @@ import torch
 from hypothesis import given
 from torch_geometric.data import Batch
 
-from spitgraph import VoronoiTokenizer
-
-
-def noise(height, width, seed=0):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
+from helpers.pictures import noise, seeded
+from spitgraph import VoronoiTokenizer, kernels
 
 
 @given(
@@ -23,7 +16,7 @@ def seeded(seed):
     count=st.integers(1, 40),
     seed=st.integers(0, 2**16),
 )
-def test_pixels_belong_to_the_nearest_seed(extensions, height, width, count, seed):
+def test_pixels_belong_to_the_nearest_seed(implementation, height, width, count, seed):
     tokens = VoronoiTokenizer(count, generator=seeded(seed))(noise(height, width))
     # the documented draw: uniform over the image, whose pixels are unit squares around (x, y)
     drawn = torch.rand(count, 2, dtype=torch.float64, generator=seeded(seed))
@@ -75,11 +68,29 @@ def test_a_batch_draws_image_by_image(awkward_images, assert_same):
         assert_same(batch[i], one_by_one(image))
 
 
-def test_cells_do_not_depend_on_extensions(without_extensions, assert_same):
+@pytest.mark.parametrize("count", [1, 3, 196, 5000])
+def test_cells_do_not_depend_on_what_finds_them(without_extensions, assert_same, count):
     image = noise(101, 77)
-    compiled = VoronoiTokenizer(generator=seeded(5))(image)
-    with without_extensions():
-        assert_same(VoronoiTokenizer(generator=seeded(5))(image), compiled)
+    compiled = VoronoiTokenizer(count, generator=seeded(5))(image)
+    with kernels.plain():
+        assert_same(VoronoiTokenizer(count, generator=seeded(5))(image), compiled)
+        with without_extensions():
+            assert_same(VoronoiTokenizer(count, generator=seeded(5))(image), compiled)
+
+
+def test_of_equally_near_seeds_the_first_is_taken(implementation, monkeypatch):
+    """Seeds at the pixels' corners and on top of each other: ties everywhere."""
+    grid = torch.cartesian_prod(torch.arange(-1, 10), torch.arange(-1, 9)).double() + 0.5
+    seeds = torch.cat([grid.flip(0), grid])
+    monkeypatch.setattr(VoronoiTokenizer, "_seeds", lambda *_: seeds)
+    tokens = VoronoiTokenizer(len(seeds))(noise(8, 9))
+    nearest = [
+        min(range(len(seeds)), key=lambda k: (x - seeds[k][0]) ** 2 + (y - seeds[k][1]) ** 2)
+        for y in range(8)
+        for x in range(9)
+    ]
+    used = sorted(set(nearest))
+    assert tokens.cluster.tolist() == [used.index(k) for k in nearest]
 
 
 def test_cells_do_not_depend_on_the_device(device, assert_same):

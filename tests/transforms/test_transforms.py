@@ -11,11 +11,11 @@ import torch_geometric.transforms as T
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
+from helpers.labels import components
+from helpers.pictures import noise, random_bytes, rgb, seeded
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, TokenData, VoronoiTokenizer
 from spitgraph.contraction import SIMILARITIES
 from spitgraph.grid import grid_graph
@@ -27,26 +27,18 @@ from spitgraph.transforms import (
     ToVoronoi,
 )
 
-
-def noise(height, width, seed=0):
-    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
-
-
-def rgb(image):
-    return image
-
-
 OPTIONS = [
     {},
     {"levels": 2, "compactness": 0.3, "similarity": "cosine", "features": "spit"},
     {"num_tokens": 1, "similarity": "ward", "features": rgb},
 ]
+NAMES = ["the usual", "by levels", "by count"]
 
 
 # ---- image → tokens ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=NAMES)
 def test_to_superpixels_is_the_tokenizer(options, assert_same):
     image = noise(13, 17)
     assert_same(ToSuperpixels(**options)(image), SuperpixelTokenizer(**options)(image))
@@ -57,8 +49,8 @@ def test_to_patches_is_the_tokenizer(awkward_image, assert_same):
 
 
 def test_to_voronoi_is_the_tokenizer(awkward_image, assert_same):
-    transform = ToVoronoi(30, generator=torch.Generator().manual_seed(0))
-    tokenizer = VoronoiTokenizer(30, generator=torch.Generator().manual_seed(0))
+    transform = ToVoronoi(30, generator=seeded(0))
+    tokenizer = VoronoiTokenizer(30, generator=seeded(0))
     assert_same(transform(awkward_image), tokenizer(awkward_image))
 
 
@@ -68,7 +60,7 @@ FROM_IMAGES = [*TO_TOKENS, ToGridGraph()]
 
 @pytest.mark.parametrize("transform", FROM_IMAGES, ids=repr)
 def test_every_kind_of_picture_is_taken(transform, tmp_path, assert_same):
-    array = np.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    array = random_bytes(6, 7, 3)
     picture = Image.fromarray(array)
     picture.save(tmp_path / "picture.png")
     forms = [
@@ -123,7 +115,7 @@ def test_to_grid_graph_takes_one_picture():
 # ---- pixel graph → tokens ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=NAMES)
 def test_an_untouched_grid_gives_the_tokenizers_tokens(awkward_image, options, assert_same):
     tokens = ContractSuperpixels(**options)(ToGridGraph()(awkward_image))
     assert type(tokens) is TokenData
@@ -185,12 +177,11 @@ def test_a_graph_without_edges_stays_pixels():
 def test_regions_are_connected_in_any_graph(small_images, data):
     image = data.draw(small_images)
     graph = ToGridGraph()(image)
-    keep = torch.rand(graph.num_edges, generator=torch.Generator().manual_seed(0)) < 0.4
+    keep = torch.rand(graph.num_edges, generator=seeded(0)) < 0.4
     graph.edge_index = graph.edge_index[:, keep]
     tokens = ContractSuperpixels(levels=3)(graph)
     u, v = graph.edge_index[:, tokens.cluster[graph.edge_index].diff(dim=0)[0] == 0]
-    inside = coo_array((np.ones(len(u)), (u, v)), [graph.num_nodes] * 2)
-    parts, part = connected_components(inside, directed=False)
+    parts, part = components(graph.num_nodes, u, v)
     assert parts == tokens.num_nodes == len(np.unique([part, tokens.cluster], axis=1)[0])
 
 

@@ -46,13 +46,3 @@ def finish_pixels(
             parent[p] = labels[p]
     for p in range(begin, end):
         cluster[p] = first + np.int64(token[labels[p]])
-
-
-@kernel
-def interleave(image: np.ndarray, pixels: np.ndarray, begin: int, end: int) -> None:
-    """Channels [3, n] → pixels [n, 3], for the pixels in [begin, end)."""
-    red, green, blue = image[0], image[1], image[2]
-    for p in range(begin, end):
-        pixels[p, 0] = red[p]
-        pixels[p, 1] = green[p]
-        pixels[p, 2] = blue[p]

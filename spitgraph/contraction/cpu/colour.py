@@ -30,7 +30,6 @@ _BLUE_YELLOW = STEPS_PER_UNIT * 2 * CHROMA_WEIGHT
 _THIRD, _TWO_NINTHS, _FOURTEEN_81STS, _THIRTYFIVE_243RDS = (
     np.float32(x) for x in (1 / 3, 2 / 9, 14 / 81, 35 / 243)
 )
-_1, _3 = np.uint32(1), np.uint32(3)
 
 
 @kernel
@@ -65,10 +64,9 @@ def lab_of_levels(
     channel_stride: int,
     begin: int,
     end: int,
-    pixels: np.ndarray,
     steps: np.ndarray,
 ) -> None:
-    """Values and quantised Lab of the pixels in [begin, end) of an 8-bit picture.
+    """Quantised Lab of the pixels in [begin, end) of an 8-bit picture.
 
     Equal to the plain `quantise(lab(image))`: both are computed in float64, whose rounding lies
     nine orders of magnitude below a step.
@@ -79,10 +77,8 @@ def lab_of_levels(
         channel_stride: From red to green, and on to blue.
         begin: First pixel.
         end: Behind the last.
-        pixels: [P, 3] float32, written.
         steps: [3, ≥ end − begin] int32, written, from its beginning.
     """
-    values = pixels.reshape(-1)
     light = np.zeros((3, ROW))
     single = np.empty(3 * ROW, np.float32)
     inverse = np.empty(3 * ROW, np.float32)
@@ -91,23 +87,30 @@ def lab_of_levels(
     to_green, to_blue = np.uint32(channel_stride), np.uint32(2 * channel_stride)
     for start in range(begin, end, ROW):
         count = min(ROW, end - start)
-        some, value = levels[start * pixel_stride :], values[3 * start : 3 * (start + count)]
-        j, k = np.uint32(0), np.uint32(0)
+        some = levels[start * pixel_stride :]
+        j = np.uint32(0)
         for i in range(count):
             r, g, b = some[j], some[j + to_green], some[j + to_blue]
-            value[k], value[k + _1], value[k + _1 + _1] = EIGHT_BIT[r], EIGHT_BIT[g], EIGHT_BIT[b]
             red[i], green[i], blue[i] = LINEAR[r], LINEAR[g], LINEAR[b]
             j += stride
-            k += _3
         lab_of_light(light, single, inverse, steps[:, start - begin : start - begin + count])
 
 
 @kernel
-def lab_of_values(values: np.ndarray, steps: np.ndarray, begin: int, end: int) -> None:
+def lab_of_values(
+    values: np.ndarray,
+    pixel_stride: int,
+    channel_stride: int,
+    steps: np.ndarray,
+    begin: int,
+    end: int,
+) -> None:
     """Quantised Lab of the pixels in [begin, end) of any picture.
 
     Args:
-        values: [P, 3] float32.
+        values: [3·P] float32.
+        pixel_stride: From a pixel to the next.
+        channel_stride: From red to green, and on to blue.
         steps: [3, P] int32, written.
         begin: First pixel.
         end: Behind the last.
@@ -119,7 +122,7 @@ def lab_of_values(values: np.ndarray, steps: np.ndarray, begin: int, end: int) -
         stop = min(start + ROW, end)
         for i in range(start, stop):
             for c in range(3):
-                v = np.float64(values[i, c])
+                v = np.float64(values[i * pixel_stride + c * channel_stride])
                 light[c, i - start] = ((v + 0.055) / 1.055) ** 2.4 if v > 0.04045 else v / 12.92
         lab_of_light(light, single, inverse, steps[:, start:stop])
 

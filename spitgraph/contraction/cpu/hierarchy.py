@@ -59,7 +59,6 @@ class Image(NamedTuple):
         levels: [3·H·W] uint8, an 8-bit picture whose Lab is compared; empty if `steps` are given.
         pixel_stride: In `levels`, from a pixel to the next.
         channel_stride: In `levels`, from red to green.
-        pixels: [H·W, 3] float32, written, if there are `levels`.
         steps: [C, H·W] int32, quantised features; [3, 0] for those of Lab.
         height: H.
         width: W.
@@ -70,7 +69,6 @@ class Image(NamedTuple):
     levels: np.ndarray
     pixel_stride: int
     channel_stride: int
-    pixels: np.ndarray
     steps: np.ndarray
     height: int
     width: int
@@ -449,7 +447,6 @@ def grow(
             image.channel_stride,
             origin,
             bottom,
-            image.pixels,
             steps,
         )
     if is_cut:
@@ -596,7 +593,6 @@ def cut_edges(image: Image, way: np.ndarray, num_regions: int) -> None:
             image.channel_stride,
             ZERO,
             pixels,
-            image.pixels,
             steps,
         )
     code, compactness = image.code, image.compactness

@@ -16,11 +16,11 @@ from spitgraph.contraction.cuda.level import Level, level_zero
 from spitgraph.contraction.cuda.reduce import pooled
 from spitgraph.contraction.cuda.select import choose, clusters, keep_strongest
 from spitgraph.contraction.hierarchy import check_headway
-from spitgraph.contraction.settings import Settings
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cuda.images import channels, sides
 from spitgraph.kernels.cuda.jit import on_own_device
 from spitgraph.kernels.cuda.programs import image_table
+from spitgraph.settings import Settings
 
 
 def contract(

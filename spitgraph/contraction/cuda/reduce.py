@@ -8,7 +8,8 @@ from torch import Tensor
 
 from spitgraph.contraction.cuda.level import Level, empty_tally
 from spitgraph.contraction.cuda.weights import load_box
-from spitgraph.kernels.cuda.jit import MOST_PIXELS, kernel, launch
+from spitgraph.kernels.cuda.jit import kernel, launch
+from spitgraph.kernels.limits import CUDA_PIXELS
 from spitgraph.kernels.cuda.programs import WIDTH, add_up, own_elements
 
 
@@ -86,7 +87,7 @@ def pooled(
     box = None
     if level.compactness is not None:
         box = torch.zeros(4, num_clusters, dtype=torch.int32, device=device)
-        box[:2] = MOST_PIXELS
+        box[:2] = CUDA_PIXELS
     result = Level(
         sums=torch.zeros(level.channels, num_clusters, dtype=torch.int64, device=device),
         size=torch.zeros(num_clusters, dtype=torch.int32, device=device),

@@ -11,7 +11,6 @@ from torch import Tensor
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
 from spitgraph.contraction.cuda.weights import pixel_edge_weight, weigh
-from spitgraph.contraction.settings import Settings
 from spitgraph.kernels.cuda.jit import kernel, launch, mix, on_device, unmix
 from spitgraph.kernels.cuda.programs import (
     COUNT,
@@ -22,6 +21,7 @@ from spitgraph.kernels.cuda.programs import (
     own_pixels,
     own_row,
 )
+from spitgraph.settings import Settings
 
 
 @dataclass

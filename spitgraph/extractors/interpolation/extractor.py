@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from spitgraph.batching import num_tokens, with_node_attribute
 from spitgraph.checks import integer, one_of
-from spitgraph.data import TokenData, with_token_vectors
+from spitgraph.data import TokenData
 from spitgraph.extractors.interpolation import operator
 from spitgraph.extractors.interpolation.colour import SAMPLERS, sample_colours
 from spitgraph.extractors.interpolation.histogram import (
@@ -79,13 +80,13 @@ class InterpolationExtractor(nn.Module):
                 tokens.bbox.contiguous(),
                 heights,
                 widths,
-                tokens.ptr.diff().tolist() if "ptr" in tokens else [tokens.num_nodes],
+                num_tokens(tokens),
                 self.bins,
                 self.sigma,
                 self.gradient,
                 self.mode,
             )
-        return with_token_vectors(tokens, x)
+        return with_node_attribute(tokens, "x", x)
 
     def _fused(self, pixels: Float[Tensor, "P 3"]) -> bool:
         """Whether a kernel can do it: they have no gradients, and are made for float32."""

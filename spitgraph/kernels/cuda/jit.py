@@ -16,15 +16,13 @@ import triton.language as tl
 from jaxtyping import Int64
 from torch import Tensor
 
+from spitgraph.kernels.limits import CUDA_IMAGES, CUDA_PIXELS
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Elements that one program handles.
 BLOCK = 512
-#: Most pixels of a batch: numbers of regions and of edges then fit 32 bits.
-MOST_PIXELS = 2**29
-#: Most images of a batch: a launch has no more rows of programs.
-MOST_IMAGES = 2**16 - 1
 
 #: The constants of splitmix64's finaliser, and their inverses modulo 2⁶⁴.
 FIRST = tl.constexpr(0xBF58476D1CE4E5B9)
@@ -78,10 +76,10 @@ def launch(kernel: Any, elements: int, images: int, /, **arguments: Any) -> None
 
 def check_batch(images: int, pixels: int) -> None:
     """Refuse a batch of more pixels, or of more images, than the kernels can number."""
-    if images > MOST_IMAGES:
-        raise ValueError(f"a batch may have at most {MOST_IMAGES} images, got {images}")
-    if pixels > MOST_PIXELS:
-        raise ValueError(f"a batch may have at most {MOST_PIXELS} pixels, got {pixels}")
+    if images > CUDA_IMAGES:
+        raise ValueError(f"a batch may have at most {CUDA_IMAGES} images, got {images}")
+    if pixels > CUDA_PIXELS:
+        raise ValueError(f"a batch may have at most {CUDA_PIXELS} pixels, got {pixels}")
 
 
 def on_device(

@@ -1,0 +1,103 @@
+"""How images are contracted: the options of τ, said once.
+
+Tokenizer, transforms, operators, models and command line take theirs from here. The command line
+does so before PyTorch is imported.
+"""
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from spitgraph.checks import integer, one_of, unit_interval
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def option(default: Any, help: str, **shown: Any) -> Any:
+    """A field; on the command line it is an option of its name, or of the `flag` that is shown."""
+    return field(default=default, metadata={"help": help, **shown})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How images are contracted into superpixels (METHOD 1–3; Aasan et al. 2024, §2.1).
+
+    Args:
+        levels: Contraction steps T. T = 4 gives tokens of about the size of 14×14 patches.
+        num_tokens: Exact count K of tokens an image, 1 … H·W, in place of a count of levels.
+        compactness: λ in [0, 1]; how much square regions are preferred to similar ones.
+        similarity: Weight of an edge: `"distance"`, `"ward"` or `"cosine"` (the authors').
+        features: What is compared: `"lab"`, `"spit"` (the authors'), or a callable
+            image [3, H, W] → [C, H, W] or [H·W, C] float.
+
+    Raises:
+        ValueError, TypeError: An argument is outside its range or of another type.
+    """
+
+    levels: int = option(4, "contraction steps", metavar="T", type=int)
+    _: KW_ONLY
+    num_tokens: int | None = option(
+        None, "exactly K tokens, in place of --levels", metavar="K", type=int
+    )
+    compactness: float = option(0.0, "0 … 1, preference for squares", metavar="λ", type=float)
+    similarity: str = option("distance", "weight of an edge: distance, ward or cosine")
+    features: "str | Callable[[Tensor], Tensor]" = option(
+        "lab", "what is compared: lab or spit", flag="compare"
+    )
+
+    def __post_init__(self) -> None:
+        from spitgraph.contraction.weights import SIMILARITIES
+        from spitgraph.pixels import FEATURES
+
+        checked: dict[str, Any] = {
+            "levels": integer(self.levels, "levels"),
+            "compactness": unit_interval(self.compactness, "compactness"),
+            "similarity": one_of(self.similarity, SIMILARITIES, "similarity"),
+        }
+        if self.num_tokens is not None:
+            checked["num_tokens"] = integer(self.num_tokens, "num_tokens")
+        if not callable(self.features):
+            checked["features"] = one_of(self.features, FEATURES, "features")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def __str__(self) -> str:
+        """As arguments: `levels`, or the count in their place, and all that follow."""
+        shown = {
+            name: value if isinstance(value, str | float) or not callable(value) else "callable"
+            for name, value in vars(self).items()
+            if value is not None and not (name == "levels" and self.num_tokens is not None)
+        }
+        return ", ".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"
+            for name, value in shown.items()
+        )
+
+    def to_json(self) -> str:
+        """What an operator takes, which knows no Python objects."""
+        named = self if isinstance(self.features, str) else replace(self, features="lab")
+        return _json(named)
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def from_json(text: str) -> "Settings":
+        """What `to_json` wrote; features of the caller's own come as numbers instead."""
+        return Settings(**json.loads(text))
+
+
+Taker = TypeVar("Taker", bound=type)
+
+
+def takes_settings(cls: Taker) -> Taker:
+    """Show, on a class that hands its arguments to `Settings`, the options by their names."""
+    cls.__signature__ = inspect.signature(Settings)  # type: ignore[attr-defined]
+    return cls
+
+
+@lru_cache(maxsize=64)
+def _json(settings: Settings) -> str:
+    return json.dumps(asdict(settings))
