@@ -19,6 +19,7 @@ from attention import Case, median_times
 from methods import Images, Ours, VisionTransformer, timings
 from pictures import photographs, pictures
 from PIL import Image
+from spitgraph.contraction.settings import Settings
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -26,7 +27,6 @@ from spitgraph import InterpolationExtractor, SuperpixelTokenizer
 from spitgraph.contraction.cuda.colour import quantised_lab
 from spitgraph.contraction.cuda.hierarchy import contract
 from spitgraph.contraction.graph import quantise
-from spitgraph.contraction.settings import Settings
 from spitgraph.contraction.weights import SIMILARITIES
 from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
 from spitgraph.hierarchy import Hierarchy

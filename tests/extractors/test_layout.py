@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import given
 
+from helpers.pictures import noise
 from spitgraph import Extractor, InterpolationExtractor, PatchTokenizer
 from spitgraph.extractors.interpolation.layout import VectorLayout
-from tests.helpers.pictures import noise
 
 
 @given(bins=st.integers(2, 40), gradient=st.booleans())

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers.pictures import noise
 from spitgraph import create_model, list_models, load_weights, model_from_weights, save_weights
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.models import Family, configuration_of, families, model_table, register_family
 from spitgraph.tokenizers import PatchTokenizer, Tokenizer
-from tests.helpers.pictures import noise
 
 
 class Stripes(Tokenizer):
