@@ -22,7 +22,7 @@ EXTENSIONS := $(VENV)/.ready-extensions-$(call checksum,$(PIP_FIND_LINKS))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick lint fix bench speed ext clean
+.PHONY: help demo test quick lint fix bench speed gpu ext clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ bench: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure partition quality (ARGS fo
 
 speed: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure speed and memory (ARGS for the script)
 	@$(BIN)/python benchmarks/speed.py $(ARGS)
+
+# With the packages of PYTHON where it has them, as on a machine with a GPU and no network.
+gpu:  ## check and measure on a GPU, or in the interpreter (ARGS for the script)
+	@if $(PYTHON) -c 'import torch, torch_geometric, triton, numba, pytest' 2> /dev/null; \
+	then $(PYTHON) benchmarks/gpu.py $(ARGS); \
+	else $(MAKE) --no-print-directory $(VENV)/.ready-gpu && $(BIN)/python benchmarks/gpu.py $(ARGS); fi
 
 ext: $(EXTENSIONS)  ## compile torch-scatter and torch-cluster: about 15 minutes, a C++ compiler
 	@$(call quiet_install,setuptools wheel)

@@ -23,17 +23,16 @@ from typing import Any
 import torch
 from machine import copy_bandwidth, description, peak_bytes
 from methods import Method, Ours, Peer, VisionTransformer, fast_slic, peers, timings
+from pictures import TILE, pictures
 from sweeps import (
     BATCH_SIDE,
     LONGEST,
     ROUNDS,
     SECONDS,
-    TILE,
     TOKENS_SIDE,
     Row,
     frame,
     pd,
-    pictures,
     plot,
     sweep,
 )

@@ -4,13 +4,12 @@ import io
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from itertools import cycle, groupby, islice
+from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 from machine import available_bytes, peak_bytes
 from methods import BY_COUNT, Method, Ours, Peer, timings
-from PIL import Image, ImageOps
+from pictures import pictures
 from tqdm import tqdm
 
 try:
@@ -27,8 +26,6 @@ TOKENS, TOKENS_SIDE = (16, 64, 256, 1024, 4096), 512
 ROUNDS, SECONDS = 9, 2.0
 #: Seconds; a peer goes no further where a call would take longer.
 LONGEST = 10.0
-#: Larger images are mosaics of photographs of this side: an enlarged one would be too smooth.
-TILE = 512
 
 
 @dataclass(frozen=True)
@@ -70,24 +67,6 @@ class Point:
     images: int
     side: int
     methods: dict[str, Method]
-
-
-def pictures(folder: Path, count: int, side: int) -> list[np.ndarray]:
-    """Squares [side, side, 3] of the folder's photographs, from the first again if too few."""
-    paths = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
-    if not paths:
-        raise SystemExit(f"{folder} holds no photographs (.jpg, .jpeg, .png)")
-    photos, size, per_row = cycle(paths), (min(side, TILE),) * 2, range(-(-side // TILE))
-
-    def tile() -> np.ndarray:
-        return np.array(ImageOps.fit(Image.open(next(photos)).convert("RGB"), size))
-
-    def mosaic() -> np.ndarray:
-        rows = [np.hstack([tile() for _ in per_row]) for _ in per_row]
-        return np.ascontiguousarray(np.vstack(rows)[:side, :side])
-
-    images = [mosaic() for _ in range(min(count, len(paths)))]
-    return list(islice(cycle(images), count))
 
 
 def points(methods: Mapping[str, Method], tokens: float) -> Iterator[Point]:

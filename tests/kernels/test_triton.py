@@ -36,6 +36,7 @@ def test_a_triton_that_cannot_compile_does_not_serve(monkeypatch):
 def run(*arguments, **variables):
     """Run Python at the root of the repository, and show what it says if it fails."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    environment["PYTHONPATH"] = str(HERE.parents[1])  # this package, not another that is installed
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=HERE.parents[1],
