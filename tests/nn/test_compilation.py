@@ -13,7 +13,8 @@ from helpers.places import REPOSITORY
 #: At first shapes are fixed; then the number of tokens varies, then the number of images.
 GRAPHS = 3
 
-pytestmark = pytest.mark.slow
+# in one worker of `pytest -n --dist loadgroup`: the reports take long
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("compilation")]
 
 
 @pytest.fixture(scope="module")
