@@ -1,7 +1,7 @@
 """Where two bodies of the contraction part: for whoever changes one of them.
 
-A *body* is a module, or any object, that has the steps of `naive.py` by their names. Level by level,
-both do each step on the same data, which is the first one's.
+A *body* is a module, or any object, that has the steps of `naive.py` by their names. Level by
+level, both do each step on the same data, which is the first one's.
 """
 
 from importlib import import_module
@@ -107,8 +107,8 @@ def first_of(step: str, level: Level, one: Any, other: Any) -> tuple[int, tuple[
     """The first region whose results differ, and these."""
     if step == "pool":  # sums and sizes: of each region both
         one, other = (list(zip(*result, strict=True)) for result in (one, other))
-    if step == "merge_edges":  # the first edge that only one has
-        edge = min(set(one) ^ set(other), default=max(one))  # or it is there twice
+    if step == "merge_edges":  # the first edge that only one has, or one of them twice
+        edge = min(set(one) ^ set(other) or set(one))
         return edge[0], (edge if edge in one else None, edge if edge in other else None)
     index = next(
         (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
