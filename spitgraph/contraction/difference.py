@@ -18,6 +18,7 @@ from spitgraph.settings import Settings
 BODIES = {
     "naive": "spitgraph.contraction.naive",
     "plain": "spitgraph.contraction.steps",
+    "numba": "spitgraph.contraction.cpu.steps",
 }
 
 
