@@ -1,0 +1,172 @@
+"""The Numba kernels one step at a time, as `naive` has them: to be compared with it.
+
+Each function is the step of this name in `naive.py`, done by the kernels on a single chunk. At
+level 0 they are those for pixels, which make no list of edges: that level is a grid.
+"""
+
+import numpy as np
+
+from spitgraph.contraction.cpu import connect, grid, reduce, select, trees, weights
+from spitgraph.contraction.cpu.hierarchy import measure_spread
+from spitgraph.contraction.naive import Box, Edge, Level
+from spitgraph.settings import Settings
+
+
+def edge_weights(level: Level, settings: Settings) -> list[float]:
+    """See `naive.edge_weights`."""
+    code, compactness = weights.CODES[settings.similarity], settings.compactness
+    out = np.empty(len(level.edges))
+    if level.number == 0:
+        features_q = features_of(level)
+        for i, (u, v) in enumerate(level.edges):
+            weights.row_weights(code, compactness, features_q, u, v, out[i : i + 1])
+    else:
+        _, size, box = totals(level)
+        weights.edge_weights(code, compactness, *ends(level), means_of(level), size, box, out)
+    return out.tolist()
+
+
+def self_loop_weights(level: Level, settings: Settings) -> list[float]:
+    """See `naive.self_loop_weights`."""
+    mean, deviation = spread_of(level)
+    loops = []
+    for size, (x_min, y_min, x_max, y_max) in zip(level.size, level.box, strict=True):
+        weight = -np.inf
+        if size > 1 and deviation > 0:
+            fill = weights.box_fill(size, x_max - x_min, y_max - y_min)
+            own = weights.self_loop(size, mean, deviation)
+            weight = weights.blended(own, fill, settings.compactness)
+        loops.append(weight)
+    return loops
+
+
+def choose(level: Level, settings: Settings, weight: list[float], loop: list[float]) -> list[int]:
+    """See `naive.choose`; the kernels weigh the edges themselves."""
+    code, compactness, n = weights.CODES[settings.similarity], settings.compactness, len(level.size)
+    if level.number == 0:
+        height, width = shape(level)
+        way = np.empty(n, np.uint8)
+        grid.choose_ways(features_of(level), 0, height, width, code, compactness, 0, n, way)
+        return [p + (grid.ahead(w, width) if w else 0) for p, w in enumerate(way)]
+    _, size, box = totals(level)
+    best, nearest, to = np.full(n, select.NOTHING), np.zeros(n, np.uint32), np.empty(n, np.uint32)
+    u, v = ends(level)
+    leaving = np.empty(len(u), np.uint32)
+    select.strongest_edges(
+        0, n, code, compactness, u, v, means_of(level), size, box, best, nearest, leaving
+    )
+    merging = select.decide(0, n, compactness, spread_of(level), size, box, best, nearest, to)
+    if settings.num_tokens is not None and 2 * merging < n:
+        select.merge_all(best, nearest, to, n)
+    return to.tolist()
+
+
+def keep_strongest(
+    level: Level, weight: list[float], neighbour: list[int], at_most: int
+) -> list[int]:
+    """See `naive.keep_strongest`."""
+    of_edge = dict(zip(level.edges, weight, strict=True))
+    chosen = [of_edge.get((min(v, u), max(v, u)), 0.0) for v, u in enumerate(neighbour)]
+    to = np.array(neighbour, np.uint32)
+    if select.edges_chosen(0, len(to), to) > at_most:
+        select.keep_strongest(np.array(chosen), to, at_most)
+    return to.tolist()
+
+
+def find_clusters(level: Level, neighbour: list[int]) -> list[int]:
+    """See `naive.find_clusters`."""
+    n = len(neighbour)
+    label = np.empty(n, np.uint32)
+    if level.number == 0:
+        _, width = shape(level)
+        # the last of equal keys counts: in a single column, pixels lie above each other
+        ways = {0: 0, -1: grid.LEFT, 1: grid.RIGHT, -width: grid.UP, width: grid.DOWN}
+        way = np.array([ways[u - p] for p, u in enumerate(neighbour)], np.uint8)
+        number = np.empty(n, np.uint32)
+        trees.grow_trees(way, width, label, number)
+        return number[label].tolist()
+    to = np.array(neighbour, np.uint32)
+    select.find_roots(0, n, to, np.empty((2, n), np.uint32))
+    select.number_roots(0, n, to, label)
+    return label.tolist()
+
+
+def pool(level: Level, cluster: list[int]) -> tuple[list[list[int]], list[int]]:
+    """See `naive.pool`."""
+    sums, size, _ = pooled_totals(level, cluster)
+    return sums.tolist(), size.tolist()
+
+
+def pool_boxes(level: Level, cluster: list[int]) -> list[Box]:
+    """See `naive.pool_boxes`."""
+    _, _, box = pooled_totals(level, cluster)
+    return [tuple(bounds) for bounds in box.tolist()]
+
+
+def merge_edges(level: Level, cluster: list[int]) -> list[Edge]:
+    """See `naive.merge_edges`; the kernels list some edges more than once, in any order."""
+    label = np.array(cluster, np.uint32)
+    if level.number == 0:
+        n, (_, width) = len(cluster), shape(level)
+        u, v = np.empty(2 * n, np.uint32), np.empty(2 * n, np.uint32)
+        count = connect.connect_pixels(0, n, width, label, u, v)
+    else:
+        u, v = ends(level)
+        count = connect.connect_regions(label, u, v, np.empty(connect.table_size(8), np.uint64))
+    return sorted(set(zip(u[:count].tolist(), v[:count].tolist(), strict=True)))
+
+
+# ---- a level as the kernels have it --------------------------------------------------------------
+
+
+def shape(level: Level) -> tuple[int, int]:
+    """Height and width of the grid at level 0."""
+    return max(box[3] for box in level.box), max(box[2] for box in level.box)
+
+
+def features_of(level: Level) -> np.ndarray:
+    """[C, n] int32, of pixels."""
+    return np.array(level.sums, np.int32).T.copy()
+
+
+def totals(level: Level) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums [n, C] int64, sizes [n] int32 and boxes [n, 4] int32."""
+    return np.array(level.sums), np.array(level.size, np.int32), np.array(level.box, np.int32)
+
+
+def ends(level: Level) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of the edges, [E] uint32 each."""
+    u, v = np.array(level.edges, np.uint32).reshape(-1, 2).T.copy()
+    return u, v
+
+
+def means_of(level: Level) -> np.ndarray:
+    """[n, C] float64."""
+    sums, size, _ = totals(level)
+    mean = np.empty(sums.shape)
+    reduce.means(0, len(size), sums, size, mean)
+    return mean
+
+
+def spread_of(level: Level) -> np.ndarray:
+    """Mean and standard deviation of the sizes."""
+    spread = np.empty(2)
+    squares = sum(size * size for size in level.size)
+    measure_spread(spread, sum(level.size), squares, len(level.size))
+    return spread
+
+
+def pooled_totals(level: Level, cluster: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`totals` of the next level."""
+    n, count, label = len(cluster), max(cluster) + 1, np.array(cluster, np.uint32)
+    sums = np.empty((count, len(level.sums[0])), np.int64)
+    size, box = np.empty(count, np.int32), np.empty((count, 4), np.int32)
+    reduce.clear(0, count, sums, size, box)
+    if level.number == 0:
+        number = np.arange(count, dtype=np.uint32)
+        _, width = shape(level)
+        reduce.pool_pixels(0, label, number, features_of(level), 0, width, sums, size, box)
+    else:
+        left_over = np.empty(n, np.uint32)
+        reduce.pool_regions(0, n, 0, label, *totals(level), sums, size, box, left_over)
+    return sums, size, box
