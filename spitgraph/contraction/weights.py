@@ -6,6 +6,7 @@ same bits on every device.
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
@@ -28,7 +29,7 @@ def cosine(
     mean: Float64[Tensor, "C n"], size: Float64[Tensor, " n"], edge_index: Int64[Tensor, "2 E"]
 ) -> EdgeWeight:
     """(1 + cos(μ_u, μ_v)) / 2, the authors' similarity; ½ where a mean is zero."""
-    length = product_at_ends(sum_of_squares(mean).sqrt(), edge_index)
+    length = product_at_ends(square_root(sum_of_squares(mean)), edge_index)
     dot = product_at_ends(mean[0], edge_index)
     for channel in mean[1:]:
         dot += product_at_ends(channel, edge_index)
@@ -99,6 +100,13 @@ def sum_of_squares(mean: Float64[Tensor, "C n"]) -> Float64[Tensor, " n"]:
     return total
 
 
+def square_root(values: Float64[Tensor, " k"]) -> Float64[Tensor, " k"]:
+    """√, rounded as IEEE 754 demands: PyTorch's own on the CPU may be off by the last bit."""
+    if values.device.type != "cpu":
+        return values.sqrt()
+    return torch.from_numpy(np.sqrt(values.numpy()))
+
+
 def edge_weights(graph: RegionGraph, similarity: Similarity, compactness: float) -> EdgeWeight:
     """Weight of every edge, in [0, 1] (METHOD 2.1, 2.3)."""
     size = graph.size.double()
@@ -130,7 +138,7 @@ def self_loop_weights(graph: RegionGraph, compactness: float) -> Float64[Tensor,
     moments = torch.stack([graph.size, graph.size * graph.size])
     total, total_square = scatter_sum(moments, graph.image, len(graph.counts)).double()
     mean = total / counts
-    deviation = (total_square / counts - mean * mean).clamp(min=0).sqrt()
+    deviation = square_root((total_square / counts - mean * mean).clamp(min=0))
     mean, deviation = graph.of_regions(mean), graph.of_regions(deviation)
     weight = (((size - mean) / deviation).clamp(-0.75, 0.75) + 1) / 2
     if compactness != 0:

@@ -1,7 +1,5 @@
 """Regions are measured as a loop over pixels measures them."""
 
-from collections import Counter
-
 import hypothesis.strategies as st
 import pytest
 import torch
@@ -10,19 +8,14 @@ from hypothesis import given
 from helpers.labels import renumbered
 from helpers.pictures import noise, seeded
 from spitgraph import kernels
-from spitgraph.regions import Regions, describe, describe_image, describe_regions, shared_borders
-
-
-def border_lengths(seg):
-    """Pixel sides between each ordered pair of different regions, by looking at every pixel."""
-    height, width = seg.shape
-    sides = Counter()
-    for y in range(height):
-        for x in range(width):
-            for v, u in ((y, x + 1), (y + 1, x), (y, x - 1), (y - 1, x)):
-                if 0 <= v < height and 0 <= u < width and seg[y, x] != seg[v, u]:
-                    sides[int(seg[y, x]), int(seg[v, u])] += 1
-    return sides
+from spitgraph.regions import (
+    Regions,
+    describe,
+    describe_image,
+    describe_regions,
+    naive,
+    shared_borders,
+)
 
 
 @given(data=st.data(), at_a_time=st.sampled_from([1, 5, 2**16]))
@@ -30,20 +23,27 @@ def test_regions_equal_a_loop_over_pixels(extensions, label_maps, monkeypatch, d
     monkeypatch.setattr(describe, "PIXELS_AT_A_TIME", at_a_time)
     seg = renumbered(data.draw(label_maps))
     image = noise(*seg.shape)
-    n = int(seg.max()) + 1
-    regions = describe_image(image, seg.flatten(), n)
-    for region in range(n):
-        ys, xs = (seg == region).nonzero(as_tuple=True)
-        assert regions.size[region] == len(ys)
-        box = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
-        assert regions.bbox[region].tolist() == [int(side) for side in box]
-        centroid = torch.stack([xs.double().mean(), ys.double().mean()]).float()
-        assert torch.equal(regions.pos[region], centroid)
-        colour = image[:, ys, xs].double().mean(1)
-        torch.testing.assert_close(regions.color[region].double(), colour, rtol=0, atol=2**-23)
-    sides = border_lengths(seg)
-    assert list(zip(*regions.edge_index.tolist(), strict=True)) == sorted(sides)
-    assert regions.edge_attr.flatten().tolist() == [sides[pair] for pair in sorted(sides)]
+    expected = naive.describe_regions(image.double().tolist(), seg.tolist())
+    regions = describe_image(image, seg.flatten(), len(expected))
+    assert regions.size.tolist() == [region.size for region in expected]
+    assert regions.bbox.tolist() == [list(region.box) for region in expected]
+    assert torch.equal(regions.pos, torch.tensor([region.centroid for region in expected]))
+    assert torch.equal(regions.color, torch.tensor([region.colour for region in expected]))
+    borders = [
+        (u, v, length)
+        for u, region in enumerate(expected)
+        for v, length in sorted(region.borders.items())
+    ]
+    edges = [*regions.edge_index.tolist(), regions.edge_attr.flatten().tolist()]
+    assert list(zip(*edges, strict=True)) == borders
+
+
+def test_mean_colours_are_those_of_the_pixels():
+    seg = renumbered(torch.arange(60).view(6, 10) % 7)
+    image = noise(6, 10)
+    colour = describe_image(image, seg.flatten(), 7).color
+    expected = torch.stack([image[:, seg == region].double().mean(1) for region in range(7)])
+    torch.testing.assert_close(colour.double(), expected, rtol=0, atol=2**-23)
 
 
 def test_types_and_shapes():
