@@ -20,7 +20,7 @@ from spitgraph.pixels import comparison_features
 pytest.importorskip("numba")
 
 from spitgraph.contraction.cpu import batch as superpixels  # noqa: E402
-from spitgraph.contraction.cpu.colour import lab_of_levels  # noqa: E402
+from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes  # noqa: E402
 from spitgraph.kernels.cpu import jit, threads  # noqa: E402
 from spitgraph.kernels.cpu.team import next_chunk  # noqa: E402
 
@@ -141,7 +141,7 @@ def test_every_red_and_green_of_8_bits():
         image = torch.stack(torch.meshgrid(levels, levels, levels[blue : blue + 1], indexing="ij"))
         image = image[..., 0].contiguous()
         steps = np.empty((3, 2**16), np.int32)
-        lab_of_levels(image.flatten().numpy(), 1, 2**16, 0, 2**16, steps)
+        quantised_lab_of_bytes(image.flatten().numpy(), 1, 2**16, 0, 2**16, steps)
         expected = comparison_features(image / 255, "lab", "distance")
         assert torch.equal(torch.from_numpy(steps), quantise(expected))
 
@@ -219,7 +219,7 @@ def test_a_team_one_of_whom_fails_ends(layout, num_threads, monkeypatch, failing
                 assert begun.wait(10)  # else it may be done before anyone else begins
             return contract(worker, image, work, *args)
         begun.set()
-        while worker and next_chunk(work.board, len(work.tally))[1] < 0:
+        while worker and next_chunk(work.board, len(work.trees_found))[1] < 0:
             pass
         raise MemoryError
 

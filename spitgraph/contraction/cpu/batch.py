@@ -18,9 +18,10 @@ from jaxtyping import Int32, Shaped
 from torch import Tensor
 
 from spitgraph.contraction.cpu.assemble import finish_pixels, token_of_region
-from spitgraph.contraction.cpu.colour import eight_bits, lab_of_values
-from spitgraph.contraction.cpu.hierarchy import Image, Work, contract_image, working_memory
+from spitgraph.contraction.cpu.colour import eight_bits, quantised_lab_of_floats
+from spitgraph.contraction.cpu.hierarchy import contract_image
 from spitgraph.contraction.cpu.weights import CODES
+from spitgraph.contraction.cpu.work import Image, Work, working_memory
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cpu.jit import announce_compilation
 from spitgraph.kernels.cpu.memory import empty
@@ -102,7 +103,7 @@ class Wanted:
             if not len(bytes8):
                 features_q = np.empty((3, len(task.labels)), np.int32)
                 values = task.values.reshape(-1)
-                step = partial(_call, lab_of_values, values, *task.strides, features_q)
+                step = partial(_call, quantised_lab_of_floats, values, *task.strides, features_q)
                 for_each(step, jobs(len(task.labels)))
         return Image(
             bytes8,

@@ -33,22 +33,22 @@ _THIRD, _TWO_NINTHS, _FOURTEEN_81STS, _THIRTYFIVE_243RDS = (
 
 
 @kernel
-def eight_bits(values: np.ndarray, levels: np.ndarray) -> bool:
+def eight_bits(values: np.ndarray, bytes8: np.ndarray) -> bool:
     """Whether all values are of 8-bit pictures, as most are: multiples of 1/255.
 
     Args:
         values: [n] float32 in [0, 1].
-        levels: [n] uint8, written: the multiples.
+        bytes8: [n] uint8, written: the multiples.
     """
     bits = values.view(np.int32)  # which tell −0 from 0
     value = np.empty(ROW, np.float32)
     value_bits = value.view(np.int32)
     for start in range(0, len(values), ROW):
         some, some_bits = values[start : start + ROW], bits[start : start + ROW]
-        level = levels[start : start + ROW]
+        multiple = bytes8[start : start + ROW]
         for k in range(len(some)):
-            level[k] = np.int32(some[k] * np.float32(255) + np.float32(0.5))
-            value[k] = np.float32(level[k]) / np.float32(255)
+            multiple[k] = np.int32(some[k] * np.float32(255) + np.float32(0.5))
+            value[k] = np.float32(multiple[k]) / np.float32(255)
         others = np.int32(0)
         for k in range(len(some)):
             others |= value_bits[k] ^ some_bits[k]
@@ -58,13 +58,13 @@ def eight_bits(values: np.ndarray, levels: np.ndarray) -> bool:
 
 
 @kernel
-def lab_of_levels(
-    levels: np.ndarray,
+def quantised_lab_of_bytes(
+    bytes8: np.ndarray,
     pixel_stride: int,
     channel_stride: int,
     begin: int,
     end: int,
-    steps: np.ndarray,
+    features_q: np.ndarray,
 ) -> None:
     """Quantised Lab of the pixels in [begin, end) of an 8-bit picture.
 
@@ -72,12 +72,12 @@ def lab_of_levels(
     nine orders of magnitude below a step.
 
     Args:
-        levels: [3·P] uint8.
+        bytes8: [3·P] uint8.
         pixel_stride: From a pixel to the next.
         channel_stride: From red to green, and on to blue.
         begin: First pixel.
         end: Behind the last.
-        steps: [3, ≥ end − begin] int32, written, from its beginning.
+        features_q: [3, ≥ end − begin] int32, written, from its beginning.
     """
     light = np.zeros((3, ROW))
     single = np.empty(3 * ROW, np.float32)
@@ -87,21 +87,21 @@ def lab_of_levels(
     to_green, to_blue = np.uint32(channel_stride), np.uint32(2 * channel_stride)
     for start in range(begin, end, ROW):
         count = min(ROW, end - start)
-        some = levels[start * pixel_stride :]
+        some = bytes8[start * pixel_stride :]
         j = np.uint32(0)
         for i in range(count):
             r, g, b = some[j], some[j + to_green], some[j + to_blue]
             red[i], green[i], blue[i] = LINEAR[r], LINEAR[g], LINEAR[b]
             j += stride
-        lab_of_light(light, single, inverse, steps[:, start - begin : start - begin + count])
+        quantised_lab(light, single, inverse, features_q[:, start - begin : start - begin + count])
 
 
 @kernel
-def lab_of_values(
+def quantised_lab_of_floats(
     values: np.ndarray,
     pixel_stride: int,
     channel_stride: int,
-    steps: np.ndarray,
+    features_q: np.ndarray,
     begin: int,
     end: int,
 ) -> None:
@@ -111,7 +111,7 @@ def lab_of_values(
         values: [3·P] float32.
         pixel_stride: From a pixel to the next.
         channel_stride: From red to green, and on to blue.
-        steps: [3, P] int32, written.
+        features_q: [3, P] int32, written.
         begin: First pixel.
         end: Behind the last.
     """
@@ -124,12 +124,12 @@ def lab_of_values(
             for c in range(3):
                 v = np.float64(values[i * pixel_stride + c * channel_stride])
                 light[c, i - start] = ((v + 0.055) / 1.055) ** 2.4 if v > 0.04045 else v / 12.92
-        lab_of_light(light, single, inverse, steps[:, start:stop])
+        quantised_lab(light, single, inverse, features_q[:, start:stop])
 
 
 @kernel
-def lab_of_light(
-    light: np.ndarray, single: np.ndarray, inverse: np.ndarray, steps: np.ndarray
+def quantised_lab(
+    light: np.ndarray, single: np.ndarray, inverse: np.ndarray, features_q: np.ndarray
 ) -> None:
     """Linear RGB [3, ROW] float64 → quantised Lab [3, ≤ ROW] int32; the rest is working memory.
 
@@ -163,7 +163,7 @@ def lab_of_light(
         cube = y * y * y
         y = y + y * ((t - cube) / (cube + cube + t))
         root[i] = y if value > 0.008856 else 7.787 * value + 4 / 29
-    lightness, red_green, blue_yellow = steps[0], steps[1], steps[2]
+    lightness, red_green, blue_yellow = features_q[0], features_q[1], features_q[2]
     for i in range(len(lightness)):
         x, y, z = red[i], green[i], blue[i]
         lightness[i] = np.int32(np.rint(_LIGHTNESS * y - _OFFSET))

@@ -38,67 +38,74 @@ def connect_pixels(
     Returns:
         How many edges were listed.
     """
-    begins = np.empty(width, np.uint8)  # whether a border begins here
-    place = np.empty(width, np.uint32)
+    is_border = np.empty(width, np.uint8)  # whether a border begins here
+    border_at = np.empty(width, np.uint32)  # columns where one does
     above = label[begin : begin + width]
     written = 0
     for row in range(begin, end, width):
         here = label[row : row + width]
         if row == begin:
             for x in range(width - 1):
-                begins[x] = here[x] != here[x + 1]
+                is_border[x] = here[x] != here[x + 1]
         else:
             for x in range(width - 1):
                 a, b = here[x], here[x + 1]
-                begins[x] = (a != b) & ((a != above[x]) | (b != above[x + 1]))
+                is_border[x] = (a != b) & ((a != above[x]) | (b != above[x + 1]))
         found = _0
         for x in range(width - 1):
-            place[found] = x
-            found += begins[x]
+            border_at[found] = x
+            found += is_border[x]
         low, high = u[written : written + width], v[written : written + width]
         for k in range(found):
-            a, b = here[place[k]], here[place[k] + _1]
+            a, b = here[border_at[k]], here[border_at[k] + _1]
             low[k], high[k] = min(a, b), max(a, b)
         written += np.int64(found)
         above = here
         if row + width < len(label):
             below = label[row + width : row + 2 * width]
-            begins[0] = here[0] != below[0]
+            is_border[0] = here[0] != below[0]
             for x in range(1, width):
                 a, b = here[x], below[x]
-                begins[x] = (a != b) & ((a != here[x - 1]) | (b != below[x - 1]))
+                is_border[x] = (a != b) & ((a != here[x - 1]) | (b != below[x - 1]))
             found = _0
             for x in range(width):
-                place[found] = x
-                found += begins[x]
+                border_at[found] = x
+                found += is_border[x]
             low, high = u[written : written + width], v[written : written + width]
             for k in range(found):
-                a, b = here[place[k]], below[place[k]]
+                a, b = here[border_at[k]], below[border_at[k]]
                 low[k], high[k] = min(a, b), max(a, b)
             written += np.int64(found)
     return written
 
 
 @kernel
-def connect_regions(label: np.ndarray, u: np.ndarray, v: np.ndarray, table: np.ndarray) -> int:
-    """Relabel a list of edges in place; how many are left."""
+def merge_edges(label: np.ndarray, u: np.ndarray, v: np.ndarray, table: np.ndarray) -> int:
+    """Relabel a list of edges in place; how many are left.
+
+    Args:
+        label: [n] uint32, cluster of each region.
+        u: [E] uint32, one end of each edge; then the smaller ends of those that are left.
+        v: [E] uint32, the other; then the larger ends.
+        table: [2ᵏ] uint64, working memory: edges seen lately.
+    """
     table[:] = _NONE
     mask = np.uint32(len(table) - 1)
     written = 0
     for e in range(len(u)):
         a, b = label[u[e]], label[v[e]]
         low, high = min(a, b), max(a, b)
-        place = spread(low, high) & mask
+        slot = hash_pair(low, high) & mask
         pair = (np.uint64(low) << _32) | np.uint64(high)
         u[written] = low
         v[written] = high
-        written += (low != high) & (table[place] != pair)
-        table[place] = pair
+        written += (low != high) & (table[slot] != pair)
+        table[slot] = pair
     return written
 
 
 @part
-def spread(low: int, high: int) -> int:
+def hash_pair(low: int, high: int) -> int:
     """A number that differs between edges close by."""
     mixed = low * _U + high * _V
     return mixed ^ (mixed >> _16)

@@ -3,6 +3,8 @@
 Chunk by chunk: what belongs to a cluster that begins in an earlier chunk is listed for one thread.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from spitgraph.contraction.cpu.weights import UNIT
@@ -12,9 +14,24 @@ from spitgraph.kernels.cpu.jit import kernel, part
 FAR = 2**30
 
 
+class Totals(NamedTuple):
+    """What regions hold, exactly.
+
+    Attributes:
+        sums: [n, C] int64, quantised features.
+        size: [n] int32, pixels.
+        box: [n, 4] int32, (x_min, y_min, x_max, y_max), max exclusive; no rows if λ = 0.
+    """
+
+    sums: np.ndarray
+    size: np.ndarray
+    box: np.ndarray
+
+
 @kernel
-def clear(first: int, last: int, sums: np.ndarray, size: np.ndarray, box: np.ndarray) -> None:
+def clear(first: int, last: int, totals: Totals) -> None:
     """Make the regions in [first, last) empty."""
+    sums, size, box = totals
     for a in range(first, last):
         size[a] = 0
         for c in range(sums.shape[1]):
@@ -28,54 +45,49 @@ def clear(first: int, last: int, sums: np.ndarray, size: np.ndarray, box: np.nda
 def pool_pixels(
     begin: int,
     label: np.ndarray,
-    number: np.ndarray,
-    steps: np.ndarray,
+    tree_number: np.ndarray,
+    features_q: np.ndarray,
     offset: int,
     width: int,
-    sums: np.ndarray,
-    size: np.ndarray,
-    box: np.ndarray,
+    pooled: Totals,
 ) -> None:
     """Give the pixels of a chunk the final numbers of their trees, and pool them.
 
     Args:
         begin: First pixel of the chunk.
         label: [n] uint32, preliminary numbers; the final ones are written.
-        number: [≥ trees] uint32, the final number of each.
-        steps: [C, ≥ offset + n] int32.
-        offset: Place of the first pixel's features.
+        tree_number: [≥ trees] uint32, the final number of each.
+        features_q: [C, ≥ offset + n] int32.
+        offset: Where the first pixel's features are.
         width: W.
-        sums: [≥ trees, C] int64, added to; so are size and box.
-        size: [≥ trees] int32.
-        box: [≥ trees, 4] int32, or none.
+        pooled: Of the trees, added to.
     """
-    if steps.shape[0] == 3:
-        red, green, blue = steps[0, offset:], steps[1, offset:], steps[2, offset:]
+    sums, size, box = pooled
+    if features_q.shape[0] == 3:
+        first, second, third = (
+            features_q[0, offset:],
+            features_q[1, offset:],
+            features_q[2, offset:],
+        )
         for p in range(len(label)):
-            a = number[label[p]]
+            a = tree_number[label[p]]
             label[p] = a
-            sums[a, 0] += red[p]
-            sums[a, 1] += green[p]
-            sums[a, 2] += blue[p]
+            sums[a, 0] += first[p]
+            sums[a, 1] += second[p]
+            sums[a, 2] += third[p]
             size[a] += 1
     else:
         for p in range(len(label)):
-            a = number[label[p]]
+            a = tree_number[label[p]]
             label[p] = a
-            for c in range(steps.shape[0]):
-                sums[a, c] += steps[c, offset + p]
+            for c in range(features_q.shape[0]):
+                sums[a, c] += features_q[c, offset + p]
             size[a] += 1
     if len(box) > 0:
         for p in range(len(label)):
-            grow_by_pixel(box[label[p]], begin + p, width)
-
-
-@part
-def grow_by_pixel(box: np.ndarray, p: int, width: int) -> None:
-    """Extend a box to hold a pixel."""
-    y = row_of(p, width)
-    x = p - y * width
-    grow(box, x, y, x + 1, y + 1)
+            y = row_of(begin + p, width)
+            x = begin + p - y * width
+            widen_box(box[label[p]], x, y, x + 1, y + 1)
 
 
 @kernel
@@ -84,66 +96,55 @@ def pool_regions(
     end: int,
     first: int,
     label: np.ndarray,
-    sums: np.ndarray,
-    size: np.ndarray,
-    box: np.ndarray,
-    new_sums: np.ndarray,
-    new_size: np.ndarray,
-    new_box: np.ndarray,
-    elsewhere: np.ndarray,
+    totals: Totals,
+    pooled: Totals,
+    left_over: np.ndarray,
 ) -> int:
     """Pool the regions in [begin, end) into those of the next level from `first` on.
 
-    Those of others are listed in `elsewhere`; returns how many they are.
+    Args:
+        begin: First region.
+        end: Behind the last.
+        first: First cluster of this chunk.
+        label: [n] uint32, cluster of each region.
+        totals: Of the regions.
+        pooled: Of the clusters, added to.
+        left_over: [≥ end − begin] uint32, written: regions of clusters before `first`.
+
+    Returns:
+        How many are left over.
     """
     listed = 0
     for v in range(begin, end):
         if label[v] < first:
-            elsewhere[listed] = v
+            left_over[listed] = v
             listed += 1
         else:
-            add_region(v, label[v], sums, size, box, new_sums, new_size, new_box)
+            pool(v, label[v], totals, pooled)
     return listed
 
 
 @kernel
-def pool_listed_regions(
-    listed: np.ndarray,
-    label: np.ndarray,
-    sums: np.ndarray,
-    size: np.ndarray,
-    box: np.ndarray,
-    new_sums: np.ndarray,
-    new_size: np.ndarray,
-    new_box: np.ndarray,
-) -> None:
+def pool_listed(listed: np.ndarray, label: np.ndarray, totals: Totals, pooled: Totals) -> None:
     """The same for the regions that were left over."""
     for k in range(len(listed)):
         v = listed[k]
-        add_region(v, label[v], sums, size, box, new_sums, new_size, new_box)
+        pool(v, label[v], totals, pooled)
 
 
 @part
-def add_region(
-    v: int,
-    a: int,
-    sums: np.ndarray,
-    size: np.ndarray,
-    box: np.ndarray,
-    new_sums: np.ndarray,
-    new_size: np.ndarray,
-    new_box: np.ndarray,
-) -> None:
-    """Add region v to region a of the next level."""
-    for c in range(sums.shape[1]):
-        new_sums[a, c] += sums[v, c]
-    new_size[a] += size[v]
+def pool(v: int, a: int, totals: Totals, pooled: Totals) -> None:
+    """Add region v to cluster a."""
+    for c in range(totals.sums.shape[1]):
+        pooled.sums[a, c] += totals.sums[v, c]
+    pooled.size[a] += totals.size[v]
+    box = totals.box
     if len(box) > 0:
-        grow(new_box[a], box[v, 0], box[v, 1], box[v, 2], box[v, 3])
+        widen_box(pooled.box[a], box[v, 0], box[v, 1], box[v, 2], box[v, 3])
 
 
 @part
-def grow(box: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> None:
+def widen_box(box: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> None:
     """Extend a box to hold another."""
     box[0], box[1] = min(box[0], x0), min(box[1], y0)
     box[2], box[3] = max(box[2], x1), max(box[3], y1)
@@ -156,12 +157,21 @@ def row_of(pixel: int, width: int) -> int:
 
 
 @kernel
-def means(first: int, last: int, sums: np.ndarray, size: np.ndarray, mean: np.ndarray) -> int:
-    """Mean features of the regions in [first, last); the sum of their squared sizes."""
-    square = 0
-    for a in range(first, last):
-        pixels = np.int64(size[a])
-        square += pixels * pixels
+def mean_features(
+    begin: int, end: int, sums: np.ndarray, size: np.ndarray, mean: np.ndarray
+) -> None:
+    """Write mean features [n, C] float64 of the regions in [begin, end)."""
+    for a in range(begin, end):
+        pixels = np.float64(size[a])
         for c in range(sums.shape[1]):
-            mean[a, c] = np.float64(sums[a, c]) / np.float64(pixels) * UNIT
-    return square
+            mean[a, c] = np.float64(sums[a, c]) / pixels * UNIT
+
+
+@kernel
+def sum_of_squares(size: np.ndarray) -> int:
+    """Σ|v|², of which the deviation of the sizes follows."""
+    total = 0
+    for a in range(len(size)):
+        pixels = np.int64(size[a])
+        total += pixels * pixels
+    return total

@@ -1,8 +1,8 @@
 """Strongest edge of every region → clusters of regions (METHOD 2.4, 2.5, 2.7).
 
-`to` says which region each is merged with, itself if it is not. These pointers form trees, whose
-roots are pairs that point at each other; pointer doubling finds them. Written without branches
-where a processor could not foresee them.
+`neighbour` says which region each is merged with, itself if it is not. These pointers form trees,
+whose roots are pairs that point at each other; pointer doubling finds them. Written without
+branches where a processor could not foresee them.
 
 Regions come in chunks [begin, end). What leaves a chunk is listed, and put right by one thread.
 """
@@ -11,18 +11,15 @@ import numpy as np
 
 from spitgraph.contraction.cpu.trees import unite
 from spitgraph.contraction.cpu.weights import (
-    blended,
-    box_fill,
+    NO_EDGE,
+    edge_priority,
     edge_weights,
-    priority,
-    self_loop,
+    self_loop_weight,
 )
 from spitgraph.kernels.cpu.jit import kernel, part
 
 #: Edges weighed at a time.
 BLOCK = 1024
-#: Best weight of a region that no edge has reached.
-NOTHING = -1.0
 _NONE = np.uint32(2**32 - 1)
 
 
@@ -43,7 +40,22 @@ def strongest_edges(
 ) -> int:
     """Raise `best` and `nearest` of the regions in [begin, end) to their strongest edge.
 
-    Edges with an end elsewhere go to `leaving`, by number; returns how many.
+    Args:
+        begin: First region.
+        end: Behind the last.
+        code: Of the similarity.
+        compactness: λ.
+        u: [E] uint32, one end of each edge.
+        v: [E] uint32, the other.
+        mean: [n, C] float64, features; see `weights.edge_weights`.
+        size: [n] int32.
+        box: [n, 4] int32.
+        best: [n] float64, weight of the strongest edge so far, at first `NO_EDGE`; raised.
+        nearest: [n] uint32, its other end.
+        leaving: [≥ such edges] uint32, written: indices of edges with an end elsewhere.
+
+    Returns:
+        How many edges have an end elsewhere.
     """
     weight = np.empty(BLOCK)
     left = 0
@@ -61,9 +73,10 @@ def strongest_edges(
             nearest_a, nearest_b = nearest[a], nearest[b]
             # equals are rare, but for the same edge listed twice
             if ((w == best_a) & (nearest_a != b)) | ((w == best_b) & (nearest_b != a)):
-                if w > best_a or (w == best_a and priority(a, b) > priority(a, nearest_a)):
+                priority = edge_priority(a, b)
+                if w > best_a or (w == best_a and priority > edge_priority(a, nearest_a)):
                     nearest[a] = b
-                if w > best_b or (w == best_b and priority(a, b) > priority(b, nearest_b)):
+                if w > best_b or (w == best_b and priority > edge_priority(b, nearest_b)):
                     nearest[b] = a
             else:  # all was read before, so that no branch is needed
                 nearest[a] = b if w > best_a else nearest_a
@@ -74,59 +87,69 @@ def strongest_edges(
 
 
 @kernel
-def decide(
+def choose(
     begin: int,
     end: int,
     compactness: float,
-    spread: np.ndarray,
+    moments: tuple[float, float],
     size: np.ndarray,
     box: np.ndarray,
     best: np.ndarray,
     nearest: np.ndarray,
-    to: np.ndarray,
+    neighbour: np.ndarray,
 ) -> int:
-    """Merge each region with the nearest, unless its self-loop is stronger; how many merge."""
-    mean_size, deviation = spread
+    """Merge each region with the nearest, unless its self-loop is stronger; how many merge.
+
+    Args:
+        begin: First region.
+        end: Behind the last.
+        compactness: λ.
+        moments: Mean and standard deviation of the sizes.
+        size: [n] int32.
+        box: [n, 4] int32, read if λ is not 0.
+        best: [n] float64, weight of each region's strongest edge.
+        nearest: [n] uint32, its other end.
+        neighbour: [n] uint32, written: the region that each merges with, itself if it does not.
+    """
+    mean_size, deviation = moments
     merging = 0
     for v in range(begin, end):
-        merges = best[v] != NOTHING
+        merges = best[v] != NO_EDGE
         if size[v] > 1 and deviation > 0:
-            own = self_loop(size[v], mean_size, deviation)
-            if compactness != 0:
-                fill = box_fill(size[v], box[v, 2] - box[v, 0], box[v, 3] - box[v, 1])
-                own = blended(own, fill, compactness)
-            merges &= best[v] >= own
-        to[v] = nearest[v] if merges else v
+            merges &= best[v] >= self_loop_weight(v, size, box, mean_size, deviation, compactness)
+        neighbour[v] = nearest[v] if merges else v
         merging += merges
     return merging
 
 
 @kernel
-def merge_all(best: np.ndarray, nearest: np.ndarray, to: np.ndarray, count: int) -> None:
-    """Let self-loops stand aside."""
+def choose_by_force(
+    best: np.ndarray, nearest: np.ndarray, neighbour: np.ndarray, count: int
+) -> None:
+    """Merge each region with the nearest: self-loops stand aside."""
     for v in range(count):
-        if best[v] != NOTHING:
-            to[v] = nearest[v]
+        if best[v] != NO_EDGE:
+            neighbour[v] = nearest[v]
 
 
 @part
-def chosen(to: np.ndarray, v: int) -> bool:
-    """Whether v chose an edge, and not the one that counts at its smaller end."""
-    u = to[v]
-    return u != v and (v < u or to[u] != v)
+def stands_for_edge(neighbour: np.ndarray, v: int) -> bool:
+    """Whether v chose an edge, and not one that counts at its other end, which chose it too."""
+    u = neighbour[v]
+    return u != v and (v < u or neighbour[u] != v)
 
 
 @kernel
-def edges_chosen(begin: int, end: int, to: np.ndarray) -> int:
+def count_chosen_edges(begin: int, end: int, neighbour: np.ndarray) -> int:
     """Edges chosen by the regions in [begin, end)."""
     count = 0
     for v in range(begin, end):
-        count += chosen(to, v)
+        count += stands_for_edge(neighbour, v)
     return count
 
 
 @kernel
-def keep_strongest(weight: np.ndarray, to: np.ndarray, at_most: int) -> None:
+def keep_strongest(weight: np.ndarray, neighbour: np.ndarray, at_most: int) -> None:
     """Drop all but the `at_most` strongest of the chosen edges, by weight, then priority.
 
     `weight` [n] is that of the edge that each region chose.
@@ -134,51 +157,67 @@ def keep_strongest(weight: np.ndarray, to: np.ndarray, at_most: int) -> None:
     count = len(weight)
     once = np.empty(count, np.bool_)
     for v in range(count):
-        once[v] = chosen(to, v)
+        once[v] = stands_for_edge(neighbour, v)
     weights = weight[once]
     least = np.sort(weights)[len(weights) - at_most]
-    ranks = np.empty(np.sum(weights == least), np.int64)
+    priorities = np.empty(np.sum(weights == least), np.int64)
     k = 0
     for v in range(count):
         if once[v] and weight[v] == least:
-            ranks[k] = priority(v, to[v])
+            priorities[k] = edge_priority(v, neighbour[v])
             k += 1
-    lowest = np.sort(ranks)[len(ranks) - (at_most - np.sum(weights > least))]
+    lowest = np.sort(priorities)[len(priorities) - (at_most - np.sum(weights > least))]
     for v in range(count):
-        if to[v] != v and (
-            weight[v] < least or (weight[v] == least and priority(v, to[v]) < lowest)
+        if neighbour[v] != v and (
+            weight[v] < least or (weight[v] == least and edge_priority(v, neighbour[v]) < lowest)
         ):
-            to[v] = v
+            neighbour[v] = v
 
 
 @kernel
-def find_roots(begin: int, end: int, to: np.ndarray, crossing: np.ndarray) -> int:
+def find_roots(begin: int, end: int, pointer: np.ndarray, crossing: np.ndarray) -> int:
     """Point the regions of a chunk at the roots of their trees, or nearly so, in place.
 
-    One sweep each way shortens all but a few paths to a single step; `number_roots` walks the rest.
-    Within the chunk, that is: what points out of it is a root here. Such regions are listed with
-    what they point at, in two rows of `crossing`; returns how many they are.
+    One sweep each way shortens all but a few paths to a single step; `number_by_first` walks the
+    rest. Within the chunk, that is: what points out of it is a root here.
+
+    Args:
+        begin: First region.
+        end: Behind the last.
+        pointer: [n] uint32, the neighbour that each merges with; then its root.
+        crossing: [2, end − begin] uint32, written: regions that point out of the chunk, and at
+            which they do.
+
+    Returns:
+        How many regions point out of the chunk.
     """
     crossed = 0
     for v in range(begin, end):
-        u = to[v]
+        u = pointer[v]
         if u < begin or u >= end:
             crossing[0, crossed], crossing[1, crossed] = v, u
             crossed += 1
-            to[v] = v
+            pointer[v] = v
         else:
-            back = to[u]
-            to[v] = v if (back == v) & (v < u) else u
+            back = pointer[u]
+            pointer[v] = v if (back == v) & (v < u) else u
     for v in range(begin, end):
-        to[v] = to[to[v]]
+        pointer[v] = pointer[pointer[v]]
     for v in range(end - 1, begin - 1, -1):
-        to[v] = to[to[v]]
+        pointer[v] = pointer[pointer[v]]
     return crossed
 
 
 @kernel
-def number_roots(begin: int, end: int, root: np.ndarray, label: np.ndarray) -> int:
-    """Number the trees of a chunk from 0, in order of their first members; how many they are."""
+def number_by_first(begin: int, end: int, root: np.ndarray, label: np.ndarray) -> int:
+    """Number the trees of a chunk from 0, in order of their first members; how many they are.
+
+    Args:
+        begin: First region.
+        end: Behind the last.
+        root: [n] uint32, from every region a step towards the root of its tree.
+        label: [n] uint32, written: number of each region's tree.
+    """
     for v in range(begin, end):
         label[v] = _NONE
     found = np.uint32(0)
@@ -187,43 +226,36 @@ def number_roots(begin: int, end: int, root: np.ndarray, label: np.ndarray) -> i
         while root[r] != r:
             r = root[r]
         is_new = label[r] == _NONE
-        number = found if is_new else label[r]
-        label[r] = number
-        label[v] = number
+        tree = found if is_new else label[r]
+        label[r] = tree
+        label[v] = tree
         found += np.uint32(is_new)
     return np.int64(found)
 
 
 @kernel
-def merge_across(
+def unite_across_chunks(
     crossing: np.ndarray,
-    crossed: np.ndarray,
-    bound: np.ndarray,
-    base: np.ndarray,
+    num_crossing: np.ndarray,
+    first_region: np.ndarray,
+    trees_before: np.ndarray,
     label: np.ndarray,
-    number: np.ndarray,
+    tree_number: np.ndarray,
 ) -> None:
-    """Unite trees that touch across chunks.
+    """Unite trees of regions that touch across chunks.
 
     Args:
-        crossing: [2, n] uint32, pointers out of chunk c, from `bound[c]` on.
-        crossed: [P] int64, how many there are.
-        bound: [P + 1] int64, first region of each chunk.
-        base: [P + 1] int64, trees before each chunk.
+        crossing: [2, n] uint32, pointers out of chunk c, from `first_region[c]` on.
+        num_crossing: [P] int64, how many there are.
+        first_region: [P + 1] int64, of each chunk.
+        trees_before: [P + 1] int64, trees before each chunk.
         label: [n] uint32, tree of each region, counted within its chunk.
-        number: [trees] uint32, written: see `trees.unite`.
+        tree_number: [trees] uint32, written: see `trees.unite`.
     """
-    for tree in range(len(number)):
-        number[tree] = tree
-    for c in range(len(crossed)):
-        for k in range(bound[c], bound[c] + crossed[c]):
+    for tree in range(len(tree_number)):
+        tree_number[tree] = tree
+    for c in range(len(num_crossing)):
+        for k in range(first_region[c], first_region[c] + num_crossing[c]):
             v, u = crossing[0, k], crossing[1, k]
-            d = np.searchsorted(bound, np.int64(u), side="right") - 1
-            unite(number, base[c] + label[v], base[d] + label[u])
-
-
-@kernel
-def relabel(label: np.ndarray, number: np.ndarray) -> None:
-    """Labels within a chunk become those of the whole image."""
-    for v in range(len(label)):
-        label[v] = number[label[v]]
+            d = np.searchsorted(first_region, np.int64(u), side="right") - 1
+            unite(tree_number, trees_before[c] + label[v], trees_before[d] + label[u])

@@ -7,7 +7,6 @@ level 0 they are those for pixels, which make no list of edges: that level is a 
 import numpy as np
 
 from spitgraph.contraction.cpu import connect, grid, reduce, select, trees, weights
-from spitgraph.contraction.cpu.hierarchy import measure_spread
 from spitgraph.contraction.naive import Box, Edge, Level
 from spitgraph.settings import Settings
 
@@ -18,8 +17,11 @@ def edge_weights(level: Level, settings: Settings) -> list[float]:
     out = np.empty(len(level.edges))
     if level.number == 0:
         features_q = features_of(level)
+        a, b = np.empty((2, len(features_q), 1))
         for i, (u, v) in enumerate(level.edges):
-            weights.row_weights(code, compactness, features_q, u, v, out[i : i + 1])
+            grid.load_row(features_q, u, a)
+            grid.load_row(features_q, v, b)
+            weights.row_weights(code, compactness, a, b, 0, out[i : i + 1])
     else:
         _, size, box = totals(level)
         weights.edge_weights(code, compactness, *ends(level), means_of(level), size, box, out)
@@ -28,16 +30,14 @@ def edge_weights(level: Level, settings: Settings) -> list[float]:
 
 def self_loop_weights(level: Level, settings: Settings) -> list[float]:
     """See `naive.self_loop_weights`."""
-    mean, deviation = spread_of(level)
-    loops = []
-    for size, (x_min, y_min, x_max, y_max) in zip(level.size, level.box, strict=True):
-        weight = -np.inf
-        if size > 1 and deviation > 0:
-            fill = weights.box_fill(size, x_max - x_min, y_max - y_min)
-            own = weights.self_loop(size, mean, deviation)
-            weight = weights.blended(own, fill, settings.compactness)
-        loops.append(weight)
-    return loops
+    _, size, box = totals(level)
+    mean, deviation = moments_of(level)
+    return [
+        weights.self_loop_weight(v, size, box, mean, deviation, settings.compactness)
+        if size[v] > 1 and deviation > 0
+        else -np.inf
+        for v in range(len(size))
+    ]
 
 
 def choose(level: Level, settings: Settings, weight: list[float], loop: list[float]) -> list[int]:
@@ -45,20 +45,24 @@ def choose(level: Level, settings: Settings, weight: list[float], loop: list[flo
     code, compactness, n = weights.CODES[settings.similarity], settings.compactness, len(level.size)
     if level.number == 0:
         height, width = shape(level)
-        way = np.empty(n, np.uint8)
-        grid.choose_ways(features_of(level), 0, height, width, code, compactness, 0, n, way)
-        return [p + (grid.ahead(w, width) if w else 0) for p, w in enumerate(way)]
+        direction, best = np.empty(n, np.uint8), np.empty(n)
+        grid.choose_directions(
+            features_of(level), 0, height, width, code, compactness, 0, n, direction, best
+        )
+        return [p + (grid.neighbour_offset(d, width) if d else 0) for p, d in enumerate(direction)]
     _, size, box = totals(level)
-    best, nearest, to = np.full(n, select.NOTHING), np.zeros(n, np.uint32), np.empty(n, np.uint32)
+    best, nearest = np.full(n, weights.NO_EDGE), np.zeros(n, np.uint32)
+    neighbour = np.empty(n, np.uint32)
     u, v = ends(level)
     leaving = np.empty(len(u), np.uint32)
     select.strongest_edges(
         0, n, code, compactness, u, v, means_of(level), size, box, best, nearest, leaving
     )
-    merging = select.decide(0, n, compactness, spread_of(level), size, box, best, nearest, to)
+    moments = moments_of(level)
+    merging = select.choose(0, n, compactness, moments, size, box, best, nearest, neighbour)
     if settings.num_tokens is not None and 2 * merging < n:
-        select.merge_all(best, nearest, to, n)
-    return to.tolist()
+        select.choose_by_force(best, nearest, neighbour, n)
+    return neighbour.tolist()
 
 
 def keep_strongest(
@@ -68,7 +72,7 @@ def keep_strongest(
     of_edge = dict(zip(level.edges, weight, strict=True))
     chosen = [of_edge.get((min(v, u), max(v, u)), 0.0) for v, u in enumerate(neighbour)]
     to = np.array(neighbour, np.uint32)
-    if select.edges_chosen(0, len(to), to) > at_most:
+    if select.count_chosen_edges(0, len(to), to) > at_most:
         select.keep_strongest(np.array(chosen), to, at_most)
     return to.tolist()
 
@@ -80,14 +84,14 @@ def find_clusters(level: Level, neighbour: list[int]) -> list[int]:
     if level.number == 0:
         _, width = shape(level)
         # the last of equal keys counts: in a single column, pixels lie above each other
-        ways = {0: 0, -1: grid.LEFT, 1: grid.RIGHT, -width: grid.UP, width: grid.DOWN}
-        way = np.array([ways[u - p] for p, u in enumerate(neighbour)], np.uint8)
+        directions = {0: 0, -1: grid.LEFT, 1: grid.RIGHT, -width: grid.UP, width: grid.DOWN}
+        direction = np.array([directions[u - p] for p, u in enumerate(neighbour)], np.uint8)
         number = np.empty(n, np.uint32)
-        trees.grow_trees(way, width, label, number)
+        trees.grow_trees(direction, width, label, number)
         return number[label].tolist()
     to = np.array(neighbour, np.uint32)
     select.find_roots(0, n, to, np.empty((2, n), np.uint32))
-    select.number_roots(0, n, to, label)
+    select.number_by_first(0, n, to, label)
     return label.tolist()
 
 
@@ -112,7 +116,7 @@ def merge_edges(level: Level, cluster: list[int]) -> list[Edge]:
         count = connect.connect_pixels(0, n, width, label, u, v)
     else:
         u, v = ends(level)
-        count = connect.connect_regions(label, u, v, np.empty(connect.table_size(8), np.uint64))
+        count = connect.merge_edges(label, u, v, np.empty(connect.table_size(8), np.uint64))
     return sorted(set(zip(u[:count].tolist(), v[:count].tolist(), strict=True)))
 
 
@@ -129,9 +133,11 @@ def features_of(level: Level) -> np.ndarray:
     return np.array(level.sums, np.int32).T.copy()
 
 
-def totals(level: Level) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sums [n, C] int64, sizes [n] int32 and boxes [n, 4] int32."""
-    return np.array(level.sums), np.array(level.size, np.int32), np.array(level.box, np.int32)
+def totals(level: Level) -> reduce.Totals:
+    """Sums, sizes and boxes."""
+    return reduce.Totals(
+        np.array(level.sums), np.array(level.size, np.int32), np.array(level.box, np.int32)
+    )
 
 
 def ends(level: Level) -> tuple[np.ndarray, np.ndarray]:
@@ -144,29 +150,26 @@ def means_of(level: Level) -> np.ndarray:
     """[n, C] float64."""
     sums, size, _ = totals(level)
     mean = np.empty(sums.shape)
-    reduce.means(0, len(size), sums, size, mean)
+    reduce.mean_features(0, len(size), sums, size, mean)
     return mean
 
 
-def spread_of(level: Level) -> np.ndarray:
+def moments_of(level: Level) -> np.ndarray:
     """Mean and standard deviation of the sizes."""
-    spread = np.empty(2)
-    squares = sum(size * size for size in level.size)
-    measure_spread(spread, sum(level.size), squares, len(level.size))
-    return spread
+    squares = reduce.sum_of_squares(np.array(level.size, np.int32))
+    return np.array(weights.size_moments(sum(level.size), squares, len(level.size)))
 
 
-def pooled_totals(level: Level, cluster: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pooled_totals(level: Level, cluster: list[int]) -> reduce.Totals:
     """`totals` of the next level."""
     n, count, label = len(cluster), max(cluster) + 1, np.array(cluster, np.uint32)
     sums = np.empty((count, len(level.sums[0])), np.int64)
-    size, box = np.empty(count, np.int32), np.empty((count, 4), np.int32)
-    reduce.clear(0, count, sums, size, box)
+    pooled = reduce.Totals(sums, np.empty(count, np.int32), np.empty((count, 4), np.int32))
+    reduce.clear(0, count, pooled)
     if level.number == 0:
-        number = np.arange(count, dtype=np.uint32)
-        _, width = shape(level)
-        reduce.pool_pixels(0, label, number, features_of(level), 0, width, sums, size, box)
+        number, (_, width) = np.arange(count, dtype=np.uint32), shape(level)
+        reduce.pool_pixels(0, label, number, features_of(level), 0, width, pooled)
     else:
         left_over = np.empty(n, np.uint32)
-        reduce.pool_regions(0, n, 0, label, *totals(level), sums, size, box, left_over)
-    return sums, size, box
+        reduce.pool_regions(0, n, 0, label, totals(level), pooled, left_over)
+    return pooled

@@ -1,6 +1,8 @@
-"""Edge weights, self-loops and tie-breaks: the operations of the plain path, one edge at a time.
+"""Edge weights, self-loops and tie-breaks (METHOD 2.1–2.4), each a scalar function.
 
-In float64, each operation on its own and in the same order, so that the bits are the same.
+In float64, each operation on its own and in the order of the plain path, so that the bits are the
+same. Loops over pixels and edges call the scalars, which become part of them: so a formula stands
+once, and a new similarity is a code and a branch of `similarity`.
 """
 
 import numpy as np
@@ -9,31 +11,64 @@ from spitgraph.contraction.graph import STEPS_PER_UNIT
 from spitgraph.contraction.weights import DISTANCE_SCALE, WARD_SCALE
 from spitgraph.kernels.cpu.jit import kernel, part
 
+#: Features of one region: an array, or a tuple where C is known, for which loops over channels
+#: vanish and those around can be vectorised.
+Vector = np.ndarray | tuple[float, ...]
+
 #: Similarities as the numbers that kernels know them by.
 DISTANCE, WARD, COSINE = 0, 1, 2
 CODES = {"distance": DISTANCE, "ward": WARD, "cosine": COSINE}
 
 UNIT = 1.0 / STEPS_PER_UNIT
-#: δ of two pixels side by side: 2 pixels, 3 the sum of the sides.
+#: δ of two pixels side by side: 4·2 pixels over (2 + 1)².
 PIXEL_PAIR_FILL = 8 / 9
+#: Below every weight: that of an edge which is not there.
+NO_EDGE = -1.0
 #: Multipliers of splitmix64's finaliser, and the shifts between them.
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
 
 
 @part
-def priority(u: int, v: int) -> int:
-    """Pseudo-random priority of the edge {u, v}, the same for both ends (METHOD 2.4)."""
-    x = (np.uint64(min(u, v)) << _32) | np.uint64(max(u, v))
-    x = (x ^ (x >> _30)) * _FIRST
-    x = (x ^ (x >> _27)) * _SECOND
-    return np.int64(x ^ (x >> _31))
+def squared_distance(a: Vector, b: Vector) -> float:
+    """‖a − b‖², channels added in order."""
+    total = 0.0
+    for c in range(len(a)):
+        difference = a[c] - b[c]
+        total += difference * difference
+    return total
 
 
 @part
-def blended(weight: float, fill: float, compactness: float) -> float:
-    """λδ + (1 − λ)w (METHOD 2.3)."""
-    return compactness * fill + (1.0 - compactness) * weight
+def half_cosine(a: Vector, b: Vector) -> float:
+    """(1 + cos(a, b)) / 2, channels added in order; ½ where one of them is zero."""
+    square_a = square_b = dot = 0.0
+    for c in range(len(a)):
+        square_a += a[c] * a[c]
+        square_b += b[c] * b[c]
+        dot += a[c] * b[c]
+    length = np.sqrt(square_a) * np.sqrt(square_b)
+    cos = dot / length if length > 0 else 0.0
+    return min(1.0, max(0.0, (cos + 1.0) / 2.0))
+
+
+@part
+def similarity(code: int, a: Vector, b: Vector, size_a: float, size_b: float) -> float:
+    """How alike two regions are, in [0, 1] (METHOD 2.1).
+
+    Args:
+        code: Of the similarity.
+        a: [C] float64, mean features of the one.
+        b: Of the other.
+        size_a: Pixels of the one.
+        size_b: Of the other.
+    """
+    if code == COSINE:
+        return half_cosine(a, b)
+    distance = squared_distance(a, b)
+    if code == WARD:
+        return 1.0 / (1.0 + WARD_SCALE * ((size_a * size_b) / (size_a + size_b) * distance))
+    return 1.0 / (1.0 + DISTANCE_SCALE * distance)
 
 
 @part
@@ -41,6 +76,20 @@ def box_fill(size: int, width: int, height: int) -> float:
     """δ = min(1, 4·size / (width + height)²) (METHOD 2.3)."""
     half_perimeter = np.float64(width + height)
     return min(1.0, np.float64(4 * size) / (half_perimeter * half_perimeter))
+
+
+@part
+def pair_fill(u: int, v: int, size: np.ndarray, box: np.ndarray) -> float:
+    """δ of two regions together."""
+    width = max(box[u, 2], box[v, 2]) - min(box[u, 0], box[v, 0])
+    height = max(box[u, 3], box[v, 3]) - min(box[u, 1], box[v, 1])
+    return box_fill(size[u] + size[v], width, height)
+
+
+@part
+def blend(weight: float, fill: float, compactness: float) -> float:
+    """λδ + (1 − λ)w (METHOD 2.3)."""
+    return compactness * fill + (1.0 - compactness) * weight
 
 
 @kernel
@@ -66,118 +115,107 @@ def edge_weights(
         box: [n, 4] int32, read if λ is not 0.
         out: [k] float64, written.
     """
-    if code == COSINE:
-        edge_cosine(u, v, mean, out)
-    else:
-        edge_distances(u, v, mean, out)
-        if code == DISTANCE:
-            for i in range(len(out)):
-                out[i] = 1.0 / (1.0 + DISTANCE_SCALE * out[i])
-        else:
-            for i in range(len(out)):
-                a, b = np.float64(size[u[i]]), np.float64(size[v[i]])
-                out[i] = 1.0 / (1.0 + WARD_SCALE * ((a * b) / (a + b) * out[i]))
-    if compactness != 0:
-        for i in range(len(out)):
-            a, b = box[u[i]], box[v[i]]
-            width = max(a[2], b[2]) - min(a[0], b[0])
-            height = max(a[3], b[3]) - min(a[1], b[1])
-            fill = box_fill(size[u[i]] + size[v[i]], width, height)
-            out[i] = blended(out[i], fill, compactness)
-
-
-@kernel
-def edge_distances(u: np.ndarray, v: np.ndarray, mean: np.ndarray, out: np.ndarray) -> None:
-    """‖μ_u − μ_v‖², channels added in order."""
     if mean.shape[1] == 3:
         for i in range(len(out)):
             a, b = u[i], v[i]
-            d0 = mean[a, 0] - mean[b, 0]
-            d1 = mean[a, 1] - mean[b, 1]
-            d2 = mean[a, 2] - mean[b, 2]
-            out[i] = d0 * d0 + d1 * d1 + d2 * d2
+            of_a = mean[a, 0], mean[a, 1], mean[a, 2]
+            of_b = mean[b, 0], mean[b, 1], mean[b, 2]
+            out[i] = similarity(code, of_a, of_b, np.float64(size[a]), np.float64(size[b]))
     else:
         for i in range(len(out)):
-            total = 0.0
-            for c in range(mean.shape[1]):
-                d = mean[u[i], c] - mean[v[i], c]
-                total += d * d
-            out[i] = total
-
-
-@kernel
-def edge_cosine(u: np.ndarray, v: np.ndarray, mean: np.ndarray, out: np.ndarray) -> None:
-    """(1 + cos(μ_u, μ_v)) / 2; ½ where a mean is zero."""
-    for i in range(len(out)):
-        square_u = square_v = dot = 0.0
-        for c in range(mean.shape[1]):
-            a, b = mean[u[i], c], mean[v[i], c]
-            square_u += a * a
-            square_v += b * b
-            dot += a * b
-        out[i] = half_cosine(square_u, square_v, dot)
-
-
-@part
-def half_cosine(square_u: float, square_v: float, dot: float) -> float:
-    """(1 + cos) / 2 from two squared lengths and the product."""
-    length = np.sqrt(square_u) * np.sqrt(square_v)
-    cos = dot / length if length > 0 else 0.0
-    return min(1.0, max(0.0, (cos + 1.0) / 2.0))
-
-
-@part
-def self_loop(size: int, mean: float, deviation: float) -> float:
-    """Weight of a region's self-loop (METHOD 2.2), without compactness."""
-    z = (np.float64(size) - mean) / deviation
-    return (min(0.75, max(-0.75, z)) + 1.0) / 2.0
-
-
-@part
-def pixel_scale(code: int) -> float:
-    """What ‖a − b‖² of two pixels is multiplied with, in squared steps: w = 1 / (1 + scale·‖…‖²).
-
-    Steps are powers of two, so that to scale them once, at the end, rounds to the same bits.
-    """
-    return UNIT * UNIT * (DISTANCE_SCALE if code == DISTANCE else WARD_SCALE * 0.5)
-
-
-@kernel
-def row_weights(
-    code: int,
-    compactness: float,
-    steps: np.ndarray,
-    first: int,
-    second: int,
-    out: np.ndarray,
-) -> None:
-    """Weights of the edges between pixels first + i and second + i, for every i of `out`."""
-    if code == COSINE:
-        row_cosine(steps, first, second, out)
-    else:
-        scale = pixel_scale(code)
-        for i in range(len(out)):
-            out[i] = 0.0
-        for c in range(steps.shape[0]):
-            a, b = steps[c, first : first + len(out)], steps[c, second : second + len(out)]
-            for i in range(len(out)):
-                d = np.float64(a[i]) - np.float64(b[i])
-                out[i] += d * d
-        for i in range(len(out)):
-            out[i] = 1.0 / (1.0 + scale * out[i])
+            a, b = u[i], v[i]
+            out[i] = similarity(code, mean[a], mean[b], np.float64(size[a]), np.float64(size[b]))
     if compactness != 0:
         for i in range(len(out)):
-            out[i] = blended(out[i], PIXEL_PAIR_FILL, compactness)
+            out[i] = blend(out[i], pair_fill(u[i], v[i], size, box), compactness)
+
+
+@part
+def row_weights(
+    code: int, compactness: float, a: np.ndarray, b: np.ndarray, shift: int, out: np.ndarray
+) -> None:
+    """Weights of the edges between the pixels x of one row and x + shift of another.
+
+    Args:
+        code: Of the similarity.
+        compactness: λ.
+        a: [C, W] float64, features of the one row.
+        b: [C, W] float64, features of the other.
+        shift: How much further right the other pixel is.
+        out: [≥ W − shift] float64, written.
+    """
+    # a kernel each: in a larger one, Numba counts references to every row, which costs more
+    if len(a) == 3:
+        row_similarities_of_3(code, a, b, shift, out)
+    elif len(a) == 4:
+        row_similarities_of_4(code, a, b, shift, out)
+    else:
+        row_similarities(code, a, b, shift, out)
+    if compactness != 0:
+        for x in range(a.shape[1] - shift):
+            out[x] = blend(out[x], PIXEL_PAIR_FILL, compactness)
 
 
 @kernel
-def row_cosine(steps: np.ndarray, first: int, second: int, out: np.ndarray) -> None:
-    """`edge_cosine` of the pixels first + i and second + i."""
-    for i in range(len(out)):
-        square_u = square_v = dot = 0.0
-        for c in range(steps.shape[0]):
-            a, b = np.float64(steps[c, first + i]) * UNIT, np.float64(steps[c, second + i]) * UNIT
-            square_u += a * a
-            square_v += b * b
-            dot += a * b
-        out[i] = half_cosine(square_u, square_v, dot)
+def row_similarities_of_3(
+    code: int, a: np.ndarray, b: np.ndarray, shift: int, out: np.ndarray
+) -> None:
+    """`row_similarities` of three channels, many pixels at a time."""
+    a0, a1, a2 = a[0], a[1], a[2]
+    b0, b1, b2 = b[0, shift:], b[1, shift:], b[2, shift:]
+    for x in range(a.shape[1] - shift):
+        out[x] = similarity(code, (a0[x], a1[x], a2[x]), (b0[x], b1[x], b2[x]), 1.0, 1.0)
+
+
+@kernel
+def row_similarities_of_4(
+    code: int, a: np.ndarray, b: np.ndarray, shift: int, out: np.ndarray
+) -> None:
+    """`row_similarities` of four channels, many pixels at a time."""
+    a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
+    b0, b1, b2, b3 = b[0, shift:], b[1, shift:], b[2, shift:], b[3, shift:]
+    for x in range(a.shape[1] - shift):
+        of_a, of_b = (a0[x], a1[x], a2[x], a3[x]), (b0[x], b1[x], b2[x], b3[x])
+        out[x] = similarity(code, of_a, of_b, 1.0, 1.0)
+
+
+@kernel
+def row_similarities(code: int, a: np.ndarray, b: np.ndarray, shift: int, out: np.ndarray) -> None:
+    """Similarities of the pixels x of one row and x + shift of another, of any channels."""
+    for x in range(a.shape[1] - shift):
+        out[x] = similarity(code, a[:, x], b[:, x + shift], 1.0, 1.0)
+
+
+@kernel
+def size_moments(num_pixels: int, squared_sizes: int, count: int) -> tuple[float, float]:
+    """Mean and standard deviation of the sizes of `count` regions (METHOD 2.2)."""
+    mean = np.float64(num_pixels) / np.float64(count)
+    variance = np.float64(squared_sizes) / np.float64(count) - mean * mean
+    return mean, np.sqrt(max(variance, 0.0))
+
+
+@part
+def self_loop_weight(
+    v: int,
+    size: np.ndarray,
+    box: np.ndarray,
+    mean_size: float,
+    deviation: float,
+    compactness: float,
+) -> float:
+    """Weight of the self-loop of region v (METHOD 2.2, 2.3), where the deviation is not 0."""
+    z = (np.float64(size[v]) - mean_size) / deviation
+    weight = (min(0.75, max(-0.75, z)) + 1.0) / 2.0
+    if compactness != 0:
+        fill = box_fill(size[v], box[v, 2] - box[v, 0], box[v, 3] - box[v, 1])
+        weight = blend(weight, fill, compactness)
+    return weight
+
+
+@part
+def edge_priority(u: int, v: int) -> int:
+    """Pseudo-random priority of the edge {u, v}, the same for both ends (METHOD 2.4)."""
+    x = (np.uint64(min(u, v)) << _32) | np.uint64(max(u, v))
+    x = (x ^ (x >> _30)) * _FIRST
+    x = (x ^ (x >> _27)) * _SECOND
+    return np.int64(x ^ (x >> _31))

@@ -72,8 +72,8 @@ def both_directions(
     edges = np.empty((2, 2 * unique), np.int64)
     lengths = np.empty(2 * unique, np.float32)
     for e in range(unique):
-        for way in range(2):
-            a, b = ends[way, e], ends[1 - way, e]
+        for direction in range(2):
+            a, b = ends[direction, e], ends[1 - direction, e]
             edges[0, place[a]], edges[1, place[a]] = first_region + a, first_region + b
             lengths[place[a]] = total[e]
             place[a] += 1

@@ -3,7 +3,7 @@
 import numpy as np
 
 from spitgraph.contraction.cpu.colour import EIGHT_BIT
-from spitgraph.contraction.cpu.connect import spread
+from spitgraph.contraction.cpu.connect import hash_pair
 from spitgraph.kernels.cpu.jit import kernel
 from spitgraph.regions.describe import COLOUR_STEPS, FAR
 
@@ -146,7 +146,7 @@ def measure_rows(
         for i in range(found):  # sides between two regions; a pair not found is written behind
             low, high = min(one[i], other[i]), max(one[i], other[i])
             wanted = (np.uint64(low) << _32) | np.uint64(high)
-            place = spread(low, high) & mask
+            place = hash_pair(low, high) & mask
             at = table[place]
             if at >= written or pair[at] != wanted:
                 at = written

@@ -1,0 +1,275 @@
+"""What is done to one chunk of an image, phase by phase of a level.
+
+A phase reads what earlier ones wrote of any chunk, and writes only what belongs to its own chunk;
+what it finds it counts there. What joins two chunks is left to the `leader`.
+"""
+
+import numpy as np
+
+from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes
+from spitgraph.contraction.cpu.connect import connect_pixels, merge_edges
+from spitgraph.contraction.cpu.grid import choose_directions
+from spitgraph.contraction.cpu.reduce import (
+    Totals,
+    clear,
+    mean_features,
+    pool_pixels,
+    pool_regions,
+    sum_of_squares,
+)
+from spitgraph.contraction.cpu.select import (
+    choose,
+    count_chosen_edges,
+    find_roots,
+    number_by_first,
+    strongest_edges,
+)
+from spitgraph.contraction.cpu.trees import grow_trees, relabel
+from spitgraph.contraction.cpu.weights import NO_EDGE
+from spitgraph.contraction.cpu.work import EDGES, TREES, Image, Work
+from spitgraph.kernels.cpu.jit import kernel, part
+from spitgraph.kernels.cpu.team import fetch_add
+
+#: The phases. Numbers with a type, not constants, for each of which Numba would compile a callee
+#: once more.
+GROW, GROW_CUT, POOL_TREES, LIST_EDGES = (np.int64(phase) for phase in range(1, 5))
+FIND_STRONGEST, CHOOSE, COUNT_CHOSEN = (np.int64(phase) for phase in range(5, 8))
+FIND_TREES, POOL_REGIONS, MERGE_EDGES = (np.int64(phase) for phase in range(8, 11))
+ZERO = np.int64(0)
+
+
+@kernel
+def work_on(
+    phase: int, chunk: int, worker: int, image: Image, work: Work, labels: np.ndarray
+) -> None:
+    """One chunk of one phase."""
+    if phase in (GROW, GROW_CUT):
+        grow(chunk, worker, image, work, labels, phase == GROW_CUT)
+    elif phase == POOL_TREES:
+        pool_trees(chunk, work, labels)
+    elif phase == LIST_EDGES:
+        list_edges(chunk, worker, image, work, labels)
+    elif phase == FIND_STRONGEST:
+        find_strongest(chunk, image, work)
+    elif phase == CHOOSE:
+        choose_neighbours(chunk, image, work)
+    elif phase == COUNT_CHOSEN:
+        count_chosen(chunk, work)
+    elif phase == FIND_TREES:
+        find_trees(chunk, work)
+    elif phase == POOL_REGIONS:
+        pool_clusters(chunk, work)
+    else:
+        merge_edges_of(chunk, worker, work)
+
+
+# ---- from pixels to regions ----------------------------------------------------------------------
+
+
+@kernel
+def grow(
+    chunk: int, worker: int, image: Image, work: Work, labels: np.ndarray, is_cut: bool
+) -> None:
+    """Features, strongest edges, trees, and what these hold: `trees_found`."""
+    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
+    width, is_alone = image.width, len(work.trees_found) == 1
+    direction, label = work.direction[worker][: end - begin], labels[begin:end]
+    tree_number = work.chunk_number[worker]
+    features_q, origin = chunk_features(image, begin, end, work.lab[worker])
+    if is_cut:
+        direction[:] = work.cut[begin:end]
+    else:
+        choose_directions(
+            features_q,
+            origin,
+            image.height,
+            width,
+            image.code,
+            image.compactness,
+            begin,
+            end,
+            direction,
+            np.empty(0),  # weights are not needed
+        )
+    count = work.trees_found[chunk] = grow_trees(direction, width, label, tree_number)
+    pooled = following(work)
+    if not is_alone:
+        pooled = Totals(work.chunk_sums[worker], work.chunk_size[worker], work.chunk_box[worker])
+    clear(ZERO, count, pooled)
+    pool_pixels(begin, label, tree_number, features_q, begin - origin, width, pooled)
+    if not is_alone:
+        work.border[chunk, 0], work.border[chunk, 1] = direction[:width], direction[-width:]
+        place = work.totals_at[chunk] = fetch_add(work.board, TREES, count)
+        sums, size, box = current(work)
+        sums[place : place + count] = pooled.sums[:count]
+        size[place : place + count] = pooled.size[:count]
+        if len(box) > 0:
+            box[place : place + count] = pooled.box[:count]
+
+
+@kernel
+def chunk_features(
+    image: Image, begin: int, end: int, memory: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Quantised features of the pixels in [begin, end) and the rows around, and the first of them.
+
+    `memory` [3, …] int32 is for Lab that is yet to be computed.
+    """
+    if len(image.bytes8) == 0:
+        return image.features_q, ZERO
+    first = max(begin - image.width, 0)
+    last = min(end + image.width, image.height * image.width)
+    quantised_lab_of_bytes(
+        image.bytes8, image.pixel_stride, image.channel_stride, first, last, memory
+    )
+    return memory, first
+
+
+@part
+def pool_trees(chunk: int, work: Work, labels: np.ndarray) -> None:
+    """What the clusters of its trees hold, where several chunks share them: `regions_left`."""
+    trees = slice(work.trees_before[chunk], work.trees_before[chunk + 1])
+    tree_number = work.tree_number[trees]
+    first = work.first_cluster[chunk]
+    relabel(labels[work.first_region[chunk] : work.first_region[chunk + 1]], tree_number)
+    clear(first, work.first_cluster[chunk + 1], following(work))
+    work.regions_left[chunk] = pool_regions(
+        ZERO,
+        len(tree_number),
+        first,
+        tree_number,
+        totals_of_trees(chunk, work),
+        following(work),
+        work.left_over[trees],
+    )
+
+
+@part
+def list_edges(chunk: int, worker: int, image: Image, work: Work, labels: np.ndarray) -> None:
+    """Edges between regions of pixels: `edges_at`, `edges_found`."""
+    is_alone = len(work.trees_found) == 1
+    u, v = (work.u, work.v) if is_alone else (work.chunk_u[worker], work.chunk_v[worker])
+    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
+    count = work.edges_found[chunk] = connect_pixels(begin, end, image.width, labels, u, v)
+    place = work.edges_at[chunk] = fetch_add(work.board, EDGES, count)
+    if not is_alone:
+        work.u[place : place + count] = u[:count]
+        work.v[place : place + count] = v[:count]
+
+
+# ---- from regions to regions ---------------------------------------------------------------------
+
+
+@part
+def find_strongest(chunk: int, image: Image, work: Work) -> None:
+    """Strongest edge of each region: `squared_sizes`, `edges_leaving`."""
+    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
+    sums, size, box = current(work)
+    work.squared_sizes[chunk] = sum_of_squares(size[begin:end])
+    mean_features(begin, end, sums, size, means(work))
+    work.best[begin:end] = NO_EDGE
+    edges = edges_of(chunk, work)
+    work.edges_leaving[chunk] = strongest_edges(
+        begin,
+        end,
+        image.code,
+        image.compactness,
+        work.u[edges],
+        work.v[edges],
+        means(work),
+        size,
+        box,
+        work.best,
+        work.nearest,
+        work.leaving[edges],
+    )
+
+
+@part
+def choose_neighbours(chunk: int, image: Image, work: Work) -> None:
+    """Whom each region merges with: `merging`."""
+    _, size, box = current(work)
+    work.merging[chunk] = choose(
+        work.first_region[chunk],
+        work.first_region[chunk + 1],
+        image.compactness,
+        work.moments,
+        size,
+        box,
+        work.best,
+        work.nearest,
+        work.neighbour,
+    )
+
+
+@part
+def count_chosen(chunk: int, work: Work) -> None:
+    """How many edges would be contracted: `edges_chosen`."""
+    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
+    work.edges_chosen[chunk] = count_chosen_edges(begin, end, work.neighbour)
+
+
+@part
+def find_trees(chunk: int, work: Work) -> None:
+    """Trees that the chosen edges make: `pointers_crossing`, `trees_found`."""
+    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
+    crossing = work.crossing[:, begin:end]
+    work.pointers_crossing[chunk] = find_roots(begin, end, work.neighbour, crossing)
+    work.trees_found[chunk] = number_by_first(begin, end, work.neighbour, work.label)
+
+
+@part
+def pool_clusters(chunk: int, work: Work) -> None:
+    """What the clusters hold: `regions_left`."""
+    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
+    first = work.first_cluster[chunk]
+    clear(first, work.first_cluster[chunk + 1], following(work))
+    work.regions_left[chunk] = pool_regions(
+        begin, end, first, work.label, current(work), following(work), work.left_over[begin:end]
+    )
+
+
+@part
+def merge_edges_of(chunk: int, worker: int, work: Work) -> None:
+    """Edges between the clusters: `edges_found`."""
+    edges = edges_of(chunk, work)
+    work.edges_found[chunk] = merge_edges(
+        work.label, work.u[edges], work.v[edges], work.table[worker]
+    )
+
+
+# ---- where things are ----------------------------------------------------------------------------
+
+
+@part
+def current(work: Work) -> Totals:
+    """What the regions of this level hold."""
+    parity = work.level[0] % 2
+    return Totals(work.sums[parity], work.size[parity], work.box[parity])
+
+
+@part
+def following(work: Work) -> Totals:
+    """What the regions of the next level hold."""
+    parity = (work.level[0] + 1) % 2
+    return Totals(work.sums[parity], work.size[parity], work.box[parity])
+
+
+@part
+def means(work: Work) -> np.ndarray:
+    """Mean features [m, C] float64 of the regions, where the next level's sums will be."""
+    return work.sums[(work.level[0] + 1) % 2].view(np.float64)
+
+
+@part
+def totals_of_trees(chunk: int, work: Work) -> Totals:
+    """What a chunk's trees of pixels hold."""
+    sums, size, box = current(work)
+    place = work.totals_at[chunk]
+    return Totals(sums[place:], size[place:], box[place:])
+
+
+@part
+def edges_of(chunk: int, work: Work) -> slice:
+    """Where a chunk's edges are."""
+    return slice(work.edges_at[chunk], work.edges_at[chunk] + work.edges_found[chunk])
