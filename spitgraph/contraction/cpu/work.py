@@ -191,7 +191,7 @@ def working_memory(
         "threads": threads,
         "table": table_size(width),
     }
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for is_sparse in (False, True):
         shapes = {
             name: (row.dtype, sized(row.shape, dimensions))
