@@ -26,7 +26,6 @@ from spitgraph import InterpolationExtractor, SuperpixelTokenizer
 from spitgraph.contraction.cuda.colour import quantised_lab
 from spitgraph.contraction.cuda.hierarchy import contract
 from spitgraph.contraction.graph import quantise
-from spitgraph.contraction.settings import Settings
 from spitgraph.contraction.weights import SIMILARITIES
 from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
 from spitgraph.hierarchy import Hierarchy
@@ -36,6 +35,7 @@ from spitgraph.kernels.cuda.images import channels
 from spitgraph.nn.packed_attention import looped_attention, nested_attention
 from spitgraph.pixels import comparison_features, lab
 from spitgraph.regions.cuda import describe_regions
+from spitgraph.settings import Settings
 
 T = TypeVar("T")
 Check = tuple[str, Callable[[], dict[str, Any]]]
@@ -73,7 +73,7 @@ SCALE = FULL if GPU else TINY
 
 def tests(*selected: str) -> dict[str, Any]:
     """How many tests passed; and what pytest says where one did not."""
-    command = [sys.executable, "-m", "pytest", "-v", "--tb=short", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-vv", "--tb=short", "-p", "no:cacheprovider"]
     with subprocess.Popen(
         [*command, *selected],
         stdout=subprocess.PIPE,
@@ -343,7 +343,8 @@ def share_of_transformer(folder: Path) -> dict[str, Any]:
 
 def launches_a_level(folder: Path) -> dict[str, Any]:
     """What one level more adds, and what all takes at T = 4."""
-    images = Kernels().prepared(pictures(folder, SCALE.batches[1], SCALE.side))
+    batch = max(batch for batch in SCALE.batches if batch <= 8)
+    images = Kernels().prepared(pictures(folder, batch, SCALE.side))
     three, four = (device_work(partial(Kernels(Settings(t)).tokens, images)) for t in (3, 4))
     result = {f"{name} of τ": four[name] for name in four}
     result |= {f"{name} a level": four[name] - three[name] for name in four}

@@ -9,8 +9,8 @@ from torch import Tensor
 from spitgraph.contraction.cuda.level import Level, empty_tally
 from spitgraph.contraction.cuda.weights import load_box
 from spitgraph.kernels.cuda.jit import kernel, launch
-from spitgraph.kernels.limits import CUDA_PIXELS
 from spitgraph.kernels.cuda.programs import WIDTH, add_up, own_elements
+from spitgraph.kernels.limits import CUDA_PIXELS
 
 
 @kernel
