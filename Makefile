@@ -22,7 +22,7 @@ EXTENSIONS := $(VENV)/.ready-extensions-$(call checksum,$(PIP_FIND_LINKS))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench speed gpu ext clean
+.PHONY: help demo test quick lint fix bench speed gpu ext clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -35,10 +35,18 @@ test: $(VENV)/.ready-test $(EXTENSIONS)  ## run the tests (ARGS="-k name" for py
 	@cat $(EXTENSIONS)
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest $(ARGS)
 
+quick: $(VENV)/.ready-test $(EXTENSIONS)  ## run what is fast of the tests, on all cores: about a minute
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto -m "not slow" \
+		--hypothesis-profile=quick $(ARGS)
+
 lint: $(VENV)/.ready-lint  ## check style and types
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy spitgraph
+
+fix: $(VENV)/.ready-lint  ## correct style as far as that goes by itself
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
 
 bench: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure partition quality (ARGS for the script)
 	@cat $(EXTENSIONS)

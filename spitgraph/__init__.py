@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spitgraph.data import TokenData
-    from spitgraph.extractors import InterpolationExtractor
+    from spitgraph.extractors import Extractor, InterpolationExtractor
+    from spitgraph.hierarchy import Hierarchy
     from spitgraph.images import UnreadableImageError
     from spitgraph.models import (
         create_model,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Extractor",
+    "Hierarchy",
     "InterpolationExtractor",
     "PatchTokenizer",
     "SPiT",
@@ -45,6 +48,8 @@ __all__ = [
 
 #: Where the public names live; they are imported when first asked for.
 _MODULES = {
+    "Extractor": "spitgraph.extractors",
+    "Hierarchy": "spitgraph.hierarchy",
     "InterpolationExtractor": "spitgraph.extractors",
     "PatchTokenizer": "spitgraph.tokenizers",
     "SPiT": "spitgraph.nn",

@@ -1,13 +1,14 @@
 """What a token's vector holds: colour, position and gradient, side by side."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spitgraph.data import TokenData
+from spitgraph.extractors.interpolation.layout import COLOUR, VectorLayout
 from spitgraph.inspection.extras import plot_extra
 from spitgraph.inspection.overlay import image_of, to_pil
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 PANEL, TITLE, GAP = 2.0, 0.3, 0.08
 
 
-def unpack_vectors(x: Float[Tensor, "N D"]) -> Float[Tensor, "N bins bins features"]:
-    """Token vectors as β×β lattices of (red, green, blue, position[, gradient]) (METHOD 4.4).
+def unpack_vectors(x: Float[Tensor, "N D"]) -> dict[str, Float[Tensor, "N bins bins"]]:
+    """The parts of token vectors by name, as β×β lattices (METHOD 4.4).
 
     Args:
         x: Vectors of an `InterpolationExtractor`; D is 4β² or 5β².
@@ -27,11 +28,8 @@ def unpack_vectors(x: Float[Tensor, "N D"]) -> Float[Tensor, "N bins bins featur
     Raises:
         ValueError: D is neither.
     """
-    for features in (4, 5):  # 4β² = 5γ² has no solution in whole numbers
-        bins = math.isqrt(x.shape[1] // features)
-        if bins > 0 and features * bins**2 == x.shape[1]:
-            return x.view(-1, bins, bins, features)
-    raise ValueError(f"vectors must have 4β² or 5β² entries, got {x.shape[1]}")
+    layout = VectorLayout.of_length(x.shape[1])
+    return {feature: layout.lattice(x, feature) for feature in layout.features}
 
 
 def plot_token(tokens: TokenData, which: int | Sequence[int]) -> "matplotlib.figure.Figure":
@@ -58,17 +56,17 @@ def plot_token(tokens: TokenData, which: int | Sequence[int]) -> "matplotlib.fig
         raise ValueError(f"tokens are numbered 0 … {tokens.num_nodes - 1}, got {which}")
     image, seg = image_of(tokens).cpu(), tokens.seg[0].cpu()
     lattices = unpack_vectors(tokens.x.detach().cpu())
-    titles = ["region", "colour", "position", "gradient"][: lattices.shape[-1] - 1]
+    colours = torch.stack([lattices.pop(channel) for channel in COLOUR], dim=1)  # [N, 3, β, β]
+    titles = ["region", "colour", *lattices]
     width, height = len(titles) * (PANEL + GAP) - GAP, len(which) * (PANEL + GAP) - GAP + TITLE
     figure = Figure(figsize=(width, height), dpi=150)
     for row, token in enumerate(which):
-        lattice = lattices[token]
         panels: list[dict[str, Any]] = [
             {"X": surroundings(image, seg == token, tokens.bbox[token].tolist())},
-            {"X": to_pil((lattice[..., :3].permute(2, 0, 1) + 1) / 2)},
+            {"X": to_pil((colours[token] + 1) / 2)},
             *(
-                {"X": part.numpy(), "cmap": "Greys", "vmin": 0}
-                for part in lattice[..., 3:].unbind(-1)
+                {"X": histogram[token].numpy(), "cmap": "Greys", "vmin": 0}
+                for histogram in lattices.values()
             ),
         ]
         for column, panel in enumerate(panels):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from spitgraph.models.configurations import Configuration, list_models
 from spitgraph.models.describe import NoConfigurationError, configuration_of
 from spitgraph.models.factory import create_model
+from spitgraph.models.families import Family, register_family
 from spitgraph.models.retrofit import retrofit
 from spitgraph.models.table import ModelRow, model_table
 from spitgraph.models.weights import load_weights, model_from_weights, save_weights
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Configuration",
+    "Family",
     "HubSPiT",
     "ModelRow",
     "NoConfigurationError",
@@ -25,6 +27,7 @@ __all__ = [
     "model_from_weights",
     "model_table",
     "push_to_hub",
+    "register_family",
     "retrofit",
     "save_pretrained",
     "save_weights",

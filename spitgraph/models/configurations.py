@@ -1,13 +1,13 @@
 """The named configurations: three tokenizers in four sizes, and what may be told otherwise."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
-
 from spitgraph.checks import integer
+from spitgraph.models.families import FAMILIES, PATCH_SIZE, Asked, Family
+from spitgraph.tokenizers import Tokenizer
 
 #: Width, depth and heads of each size (METHOD 5).
 SIZES = {
@@ -16,27 +16,17 @@ SIZES = {
     "base": (768, 12, 12),
     "large": (1024, 24, 16),
 }
-#: What each first half of a name tokenizes into, and the overrides that are about it.
-FAMILIES = {
-    "spit": ("superpixels", ("levels", "num_tokens", "compactness", "features", "similarity")),
-    "vit": ("patches", ()),
-    "rvit": ("random Voronoi cells", ("num_tokens",)),
-}
-NAMES = tuple(f"{family}_{size}_16" for family in FAMILIES for size in SIZES)
-
 #: Overrides that every configuration takes.
 COMMON = ("embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm", "bins", "sigma")
 #: Width of a head, where only the width of the model is told.
 HEAD_DIM = 64
-#: Side of a square image that no image size was told for, and of the patches that names end in.
-IMAGE_SIZE, PATCH_SIZE = 224, 16
 
 
 @dataclass(frozen=True)
 class Configuration:
     """Every number that makes a model; arguments of `create_model` say what they mean.
 
-    What is about another tokenizer than the configuration's own is None.
+    `options` are those of the tokenizer, which are read as attributes too.
     """
 
     name: str
@@ -54,34 +44,40 @@ class Configuration:
     qk_norm: bool
     bins: int
     sigma: float
-    levels: int | None = None
-    num_tokens: int | None = None
-    compactness: float | None = None
-    features: str | Callable[[Tensor], Tensor] | None = None
-    similarity: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["options"][name]
+        except KeyError:
+            raise AttributeError(f"a configuration of {self.name} has no {name!r}") from None
 
     @property
     def family(self) -> str:
-        """`"spit"`, `"vit"` or `"rvit"`."""
+        """The name's first part."""
         return self.name.split("_")[0]
 
     @property
     def mode(self) -> str:
-        """How φ samples colour: patches hold a pixel a bin, other regions are stretched."""
-        return "nearest" if self.family == "vit" else "bilinear"
+        """How φ samples colour."""
+        return FAMILIES[self.family].mode
 
-    def tokenizer_settings(self) -> dict[str, Any]:
-        """Arguments of the tokenizer."""
-        return {key: getattr(self, key) for key in FAMILIES[self.family][1]}
+    def tokenizer(self) -> Tokenizer:
+        """τ."""
+        family = FAMILIES[self.family]
+        given = family.arguments(self) if family.arguments else self.options
+        return family.tokenizer(**given)
 
     def arguments(self) -> dict[str, Any]:
         """Arguments of `create_model` that make this model again, defaults spelled out."""
-        return {key: value for key, value in vars(self).items() if value is not None}
+        values = {**vars(self), **self.options}
+        del values["options"]
+        return {key: value for key, value in values.items() if value is not None}
 
 
 def list_models() -> list[str]:
     """The names that `create_model` takes."""
-    return list(NAMES)
+    return [f"{family}_{size}_{PATCH_SIZE}" for family in FAMILIES for size in SIZES]
 
 
 def configure(
@@ -101,13 +97,15 @@ def configure(
         ValueError: There is no such name, or a value is outside its range.
         TypeError: There is no such override, it is not about this tokenizer, or of another type.
     """
-    if name not in NAMES:
-        raise ValueError(f"there is no model {name!r}; there are {', '.join(NAMES)}")
-    family, size, _ = name.split("_")
+    names = list_models()
+    if name not in names:
+        raise ValueError(f"there is no model {name!r}; there are {', '.join(names)}")
+    prefix, size, _ = name.split("_")
+    family = FAMILIES[prefix]
     check_overrides(name, family, overrides)
     values: dict[str, Any] = {
         **size_defaults(size, overrides.get("embed_dim")),
-        **tokenizer_defaults(family, size, gradient, image_size, overrides),
+        **family.defaults(Asked(size, gradient, image_size, overrides)),
         **overrides,
     }
     for key in ("mlp_ratio", "sigma", "compactness"):
@@ -121,20 +119,20 @@ def configure(
         image_size=image_size,
         token_budget=token_budget,
         drop_path=drop_path,
+        options={key: values.pop(key) for key in family.options},
         **values,
     )
     return checked(configuration)
 
 
-def check_overrides(name: str, family: str, overrides: dict[str, Any]) -> None:
+def check_overrides(name: str, family: Family, overrides: dict[str, Any]) -> None:
     """Refuse overrides that do not exist, or are about another tokenizer."""
-    kind, own = FAMILIES[family]
-    known = {key for _, keys in FAMILIES.values() for key in keys} | set(COMMON)
+    known = {key for other in FAMILIES.values() for key in other.options} | set(COMMON)
     for key in overrides:
-        if key in COMMON or key in own:
+        if key in COMMON or key in family.options:
             continue
-        problem = f"is not about {kind}" if key in known else "is no override"
-        raise TypeError(f"{key!r} {problem}; {name} takes {', '.join((*COMMON, *own))}")
+        problem = f"is not about {family.tokens}" if key in known else "is no override"
+        raise TypeError(f"{key!r} {problem}; {name} takes {', '.join((*COMMON, *family.options))}")
 
 
 def size_defaults(size: str, embed_dim: int | None) -> dict[str, Any]:
@@ -150,28 +148,6 @@ def size_defaults(size: str, embed_dim: int | None) -> dict[str, Any]:
         "qkv_bias": False,
         "qk_norm": False,
         "bins": 16,
-    }
-
-
-def tokenizer_defaults(
-    family: str, size: str, gradient: bool, image_size: int | None, overrides: dict[str, Any]
-) -> dict[str, Any]:
-    """Settings of τ and φ, those of the released variants (METHOD 5).
-
-    The authors' comparison features come with their similarity; other features with the library's.
-    """
-    if family == "vit":
-        return {"sigma": 0.025}
-    if family == "rvit":
-        side = (image_size or IMAGE_SIZE) // PATCH_SIZE
-        return {"sigma": 0.025, "num_tokens": max(1, side * side)}
-    features = overrides.get("features", "lab")
-    return {
-        "sigma": 0.05 if size == "base" and gradient else 0.025,
-        "levels": 4,
-        "compactness": 0.0 if gradient else 0.1,
-        "features": features,
-        "similarity": "cosine" if features == "spit" else "distance",
     }
 
 

@@ -4,14 +4,11 @@ import torch
 from torch import nn
 
 from spitgraph.extractors import InterpolationExtractor
-from spitgraph.models.configurations import FAMILIES, Configuration, configure
+from spitgraph.models.configurations import Configuration, configure
 from spitgraph.models.factory import build
+from spitgraph.models.families import FAMILIES
 from spitgraph.models.infer import inferred_arguments
 from spitgraph.nn import DropPath, SPiT
-from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
-
-#: Tokenizer of each first half of a name.
-TOKENIZERS = {"spit": SuperpixelTokenizer, "vit": PatchTokenizer, "rvit": VoronoiTokenizer}
 
 
 class NoConfigurationError(ValueError):
@@ -25,17 +22,19 @@ def configuration_of(model: SPiT) -> Configuration:
         NoConfigurationError: The model has parts that `create_model` does not make.
     """
     tokenizer, extractor = model.tokenizer, model.extractor
-    families = [family for family, kind in TOKENIZERS.items() if type(tokenizer) is kind]
+    families = [family for family in FAMILIES.values() if type(tokenizer) is family.tokenizer]
     if not families or type(extractor) is not InterpolationExtractor:
         raise NoConfigurationError(f"create_model makes no models of {tokenizer} and {extractor}")
     try:
-        arguments = inferred_arguments(shapes(model), families[0], model.backbone.num_heads) | {
+        arguments = inferred_arguments(
+            shapes(model), families[0].name, model.backbone.num_heads
+        ) | {
             "drop_path": last_drop_path(model),
             "token_budget": model.embedder.token_budget,
             "image_size": getattr(model, "image_size", None),
             "sigma": extractor.sigma,
         }
-        settings = {key: getattr(tokenizer, key) for key in FAMILIES[families[0]][1]}
+        settings = {key: getattr(tokenizer, key) for key in families[0].options}
         configuration = configure(**arguments, **settings)
     except ValueError as error:
         raise NoConfigurationError(f"create_model makes no such model: {error}") from error

@@ -7,7 +7,6 @@ from torch import nn
 from spitgraph.extractors import InterpolationExtractor
 from spitgraph.models.configurations import Configuration, configure
 from spitgraph.nn import Backbone, SPiT, TokenEmbedder
-from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, Tokenizer, VoronoiTokenizer
 
 
 def create_model(
@@ -73,7 +72,7 @@ def build(configuration: Configuration) -> SPiT:
     )
     width = configuration.embed_dim
     model = SPiT(
-        tokenizer=build_tokenizer(configuration),
+        tokenizer=configuration.tokenizer(),
         extractor=extractor,
         embedder=TokenEmbedder(
             extractor.out_channels, width, token_budget=configuration.token_budget
@@ -93,14 +92,6 @@ def build(configuration: Configuration) -> SPiT:
     # past nn.Module, which takes attributes for parts
     object.__setattr__(model, "image_size", configuration.image_size)
     return model
-
-
-def build_tokenizer(configuration: Configuration) -> Tokenizer:
-    """τ of a configuration."""
-    settings = configuration.tokenizer_settings()
-    if configuration.family == "vit":
-        return PatchTokenizer(configuration.bins)
-    return {"spit": SuperpixelTokenizer, "rvit": VoronoiTokenizer}[configuration.family](**settings)
 
 
 def build_head(width: int, num_classes: int) -> nn.Linear:

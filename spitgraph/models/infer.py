@@ -5,7 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from spitgraph.models.configurations import FAMILIES, HEAD_DIM, SIZES
+from spitgraph.extractors.interpolation.layout import VectorLayout
+from spitgraph.models.configurations import HEAD_DIM, SIZES
+from spitgraph.models.families import FAMILIES
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -24,7 +26,10 @@ def inferred_arguments(shapes: Shapes, family: str, num_heads: int | None = None
     width, vector = dimensions(shapes, "embedder.linear.weight", 2)
     num_classes, _ = dimensions(shapes, "head.weight", 2)
     hidden, _ = dimensions(shapes, "backbone.blocks.0.mlp.fc1.weight", 2)
-    bins, gradient = token_layout(vector)
+    try:
+        layout = VectorLayout.of_length(vector)
+    except ValueError as error:
+        raise ValueError(f"embedder.linear.weight: {error}") from None
     blocks = {
         int(match[1]) for key in shapes if (match := re.match(r"backbone\.blocks\.(\d+)", key))
     }
@@ -32,7 +37,7 @@ def inferred_arguments(shapes: Shapes, family: str, num_heads: int | None = None
     return {
         "name": f"{family}_{nearest_size(width, depth)}_16",
         "num_classes": num_classes,
-        "gradient": gradient,
+        "gradient": layout.gradient,
         "graph_bias": any(key.startswith("backbone.graph_bias") for key in shapes),
         "embed_dim": width,
         "depth": depth,
@@ -40,7 +45,7 @@ def inferred_arguments(shapes: Shapes, family: str, num_heads: int | None = None
         "mlp_ratio": ratio(hidden, width),
         "qkv_bias": "backbone.blocks.0.attn.qkv.bias" in shapes,
         "qk_norm": "backbone.blocks.0.attn.q_norm.weight" in shapes,
-        "bins": bins,
+        "bins": layout.bins,
     }
 
 
@@ -51,15 +56,6 @@ def dimensions(shapes: Shapes, key: str, number: int) -> tuple[int, ...]:
     if len(shapes[key]) != number:
         raise ValueError(f"{key} is {list(shapes[key])}, and not of {number} dimensions")
     return shapes[key]
-
-
-def token_layout(vector: int) -> tuple[int, bool]:
-    """(β, gradients?) of token vectors: 4β² or 5β² numbers, which no two β share."""
-    for gradient in (False, True):
-        bins = math.isqrt(vector // (4 + gradient))
-        if vector == (4 + gradient) * bins**2 and bins >= 2:
-            return bins, gradient
-    raise ValueError(f"embedder.linear.weight reads {vector} numbers, neither 4β² nor 5β²")
 
 
 def number_of_heads(shapes: Shapes, width: int) -> int:

@@ -55,8 +55,7 @@ def position_rows(
     side = len(grid)
     image = torch.zeros(3, side * patch_size, side * patch_size)
     tokens = extractor(PatchTokenizer(patch_size)(image))
-    vectors = tokens.x.view(side * side, extractor.bins**2, -1)
-    histograms = vectors[:, :, 3].double()  # [g², β²]
+    histograms = tokens.x[:, extractor.layout["position"]].double()  # [g², β²]
     inverse = torch.linalg.pinv(histograms, rtol=RANK_TOLERANCE)
     return (inverse @ grid.flatten(0, 1)).t()
 

@@ -9,8 +9,9 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from spitgraph.extractors import InterpolationExtractor
+from spitgraph.extractors.interpolation.layout import COLOUR
 from spitgraph.models.assign import assign
-from spitgraph.models.configurations import PATCH_SIZE
+from spitgraph.models.families import PATCH_SIZE
 from spitgraph.models.files import state_dict
 from spitgraph.models.names import VIT, renamed
 from spitgraph.models.patch_embedding import (
@@ -93,12 +94,12 @@ def retrofit(
         grid = resized_grid(grid, image_size // patch_size)
     colour, bias = colour_rows(vit, extractor.bins, mean, std)
 
-    features = 4 + extractor.gradient
-    rows = torch.zeros(len(colour), extractor.bins**2, features, dtype=torch.float64)
-    rows[..., :3] = colour  # φ's layout: red, green, blue, position (and gradient) a bin
-    rows[..., 3] = position_rows(grid, extractor, patch_size)
+    rows = torch.zeros(len(colour), extractor.out_channels, dtype=torch.float64)
+    for channel, kernels in zip(COLOUR, colour.unbind(-1), strict=True):
+        rows[:, extractor.layout[channel]] = kernels
+    rows[:, extractor.layout["position"]] = position_rows(grid, extractor, patch_size)
     tensors = {
-        "embedder.linear.weight": rows.flatten(1),
+        "embedder.linear.weight": rows,
         "embedder.linear.bias": bias,
         "embedder.cls_token": float64(vit[CLASS]) + class_row,
     }

@@ -4,15 +4,14 @@ import math
 from dataclasses import dataclass
 
 from spitgraph.checks import integer
+from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.models.configurations import (
-    FAMILIES,
-    IMAGE_SIZE,
-    PATCH_SIZE,
     Configuration,
     configure,
     list_models,
 )
 from spitgraph.models.describe import shapes, without_memory
+from spitgraph.models.families import FAMILIES, IMAGE_SIZE, PATCH_SIZE
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def model_table(num_tokens: int = (IMAGE_SIZE // PATCH_SIZE) ** 2) -> list[Model
         rows.append(
             ModelRow(
                 name=name,
-                tokens=FAMILIES[configuration.family][0],
+                tokens=FAMILIES[configuration.family].tokens,
                 embed_dim=configuration.embed_dim,
                 depth=configuration.depth,
                 num_heads=configuration.num_heads,
@@ -74,7 +73,7 @@ def multiply_adds(configuration: Configuration, num_tokens: int) -> int:
     """
     width, tokens = configuration.embed_dim, num_tokens + 1  # with the class token
     hidden = int(width * configuration.mlp_ratio)
-    vector = (4 + configuration.gradient) * configuration.bins**2
+    vector = VectorLayout(configuration.bins, configuration.gradient).length
     block = tokens * width * (4 * width + 2 * hidden) + 2 * tokens**2 * width
     return (
         num_tokens * vector * width

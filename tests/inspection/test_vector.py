@@ -18,7 +18,9 @@ def tokens():
 @pytest.mark.parametrize("bins", [2, 8, 16])
 def test_vectors_unpack_to_the_layout_of_the_extractor(bins, gradient):
     lattice = torch.rand(3, bins, bins, 4 + gradient)
-    assert torch.equal(unpack_vectors(lattice.flatten(1)), lattice)
+    parts = unpack_vectors(lattice.flatten(1))
+    assert list(parts) == ["red", "green", "blue", "position", "gradient"][: 4 + gradient]
+    assert torch.equal(torch.stack(list(parts.values()), dim=-1), lattice)
 
 
 def test_other_lengths_are_refused():
@@ -34,7 +36,7 @@ def test_a_row_of_four_panels_a_token(tokens, which):
 
 def test_histograms_are_drawn_as_they_are(tokens):
     position = plot_token(tokens, 3).axes[2].images[0].get_array()
-    assert torch.equal(torch.tensor(position), unpack_vectors(tokens.x)[3, :, :, 3])
+    assert torch.equal(torch.tensor(position), unpack_vectors(tokens.x)["position"][3])
 
 
 @pytest.mark.parametrize("which", [[], [-1], [10_000]])

@@ -107,7 +107,10 @@ def test_exact_counts(small_images, layout, data, options, how):
 
 @pytest.mark.parametrize("how", ["alone", "team"])
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-@pytest.mark.parametrize("wanted", [{"levels": 3}, {"num_tokens": 1}, {"levels": 60}])
+@pytest.mark.parametrize(
+    "wanted",
+    [{"levels": 3}, {"num_tokens": 1}, pytest.param({"levels": 60}, marks=pytest.mark.slow)],
+)
 def test_awkward_images(awkward_images, layout, how, similarity, wanted):
     layout(how)
     assert_equal_to_plain(awkward_images, similarity=similarity, **wanted)

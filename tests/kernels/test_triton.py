@@ -48,6 +48,7 @@ def run(*arguments, **variables):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_kernels_compute_what_the_plain_path_does():
     interpreted = {} if torch.cuda.is_available() else {"TRITON_INTERPRET": "1"}
     checks = str(HERE / "triton_checks.py")
@@ -55,6 +56,7 @@ def test_kernels_compute_what_the_plain_path_does():
     assert "passed" in told and "skipped" not in told
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU compiles what it runs")
 def test_kernels_compile_and_fuse_no_arithmetic(tmp_path):
     told = run(str(HERE / "triton_compile.py"), TRITON_CACHE_DIR=str(tmp_path))

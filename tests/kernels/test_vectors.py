@@ -143,6 +143,7 @@ def test_vectors_do_not_depend_on_batch_or_threads():
         torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are not listed")
 def test_helping_threads_start_no_threads_of_openmp():
     """With more of them than processors, all OpenMP threads of a process would become slow."""

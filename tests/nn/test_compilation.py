@@ -13,6 +13,8 @@ from helpers.places import REPOSITORY
 #: At first shapes are fixed; then the number of tokens varies, then the number of images.
 GRAPHS = 3
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def reports():

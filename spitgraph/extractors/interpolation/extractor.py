@@ -1,12 +1,15 @@
 """φ: what a region looks like, where it is and how rough it is, as a vector of fixed length."""
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from spitgraph.batching import num_tokens, with_node_attribute
 from spitgraph.checks import integer, one_of
 from spitgraph.data import TokenData
+from spitgraph.extractors.base import Extractor
 from spitgraph.extractors.interpolation import operator
 from spitgraph.extractors.interpolation.colour import SAMPLERS, sample_colours
 from spitgraph.extractors.interpolation.histogram import (
@@ -15,11 +18,12 @@ from spitgraph.extractors.interpolation.histogram import (
     pixel_blocks,
     value_kernels,
 )
+from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.kernels import fused
 from spitgraph.pixels import adjust_contrast, gradients
 
 
-class InterpolationExtractor(nn.Module):
+class InterpolationExtractor(Extractor):
     """Token vectors by interpolation and joint histograms (METHOD 4; Aasan et al. 2024, §2.2).
 
     For each of β×β bins, row by row: red, green and blue of the region stretched to β×β samples,
@@ -51,9 +55,9 @@ class InterpolationExtractor(nn.Module):
         self.mode = one_of(mode, SAMPLERS, "mode")
 
     @property
-    def out_channels(self) -> int:
-        """Length D of a token vector."""
-        return (4 + self.gradient) * self.bins**2
+    def layout(self) -> Mapping[str, slice]:
+        """Where red, green, blue, position and gradient lie in a vector (METHOD 4.4)."""
+        return VectorLayout(self.bins, self.gradient).slices
 
     def forward(self, tokens: TokenData) -> TokenData:
         """The same tokens (or batch of them) with `x` [N, D] set.

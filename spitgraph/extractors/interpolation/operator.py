@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from spitgraph.extractors.interpolation.layout import VectorLayout
+
 #: Types of the devices whose kernels exist.
 CPU, CUDA = "cpu", "cuda"
 
@@ -106,4 +108,4 @@ def _(
     gradient: bool,
     mode: str,
 ) -> Tensor:
-    return pixels.new_empty(size.shape[0], (4 + gradient) * bins**2)
+    return pixels.new_empty(size.shape[0], VectorLayout(bins, gradient).length)
