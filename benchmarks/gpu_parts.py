@@ -19,7 +19,6 @@ from attention import Case, median_times
 from methods import Images, Ours, VisionTransformer, timings
 from pictures import photographs, pictures
 from PIL import Image
-from spitgraph.contraction.settings import Settings
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
