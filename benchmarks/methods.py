@@ -74,11 +74,13 @@ class Ours:
 
 
 class VisionTransformer:
-    """Forward pass of ViT-B/16 from patch vectors to logits: 196 tokens and the class token."""
+    """Forward pass of a ViT from patch vectors to logits: 196 tokens and the class token."""
 
-    def __init__(self, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, device: str = "cpu", dtype: torch.dtype = torch.float32, name: str = "vit_base_16"
+    ) -> None:
         self.device = device
-        self.model = create_model("vit_base_16").eval().to(device, dtype)
+        self.model = create_model(name).eval().to(device, dtype)
 
     @torch.inference_mode()
     def prepared(self, images: Images) -> Any:
