@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from spitgraph.data import TokenData
     from spitgraph.extractors import InterpolationExtractor
     from spitgraph.images import UnreadableImageError
+    from spitgraph.kernels import warm_up
     from spitgraph.models import (
         create_model,
         list_models,
@@ -41,6 +42,7 @@ __all__ = [
     "model_from_weights",
     "retrofit",
     "save_weights",
+    "warm_up",
 ]
 
 #: Where the public names live; they are imported when first asked for.
@@ -59,6 +61,7 @@ _MODULES = {
     "model_from_weights": "spitgraph.models",
     "retrofit": "spitgraph.models",
     "save_weights": "spitgraph.models",
+    "warm_up": "spitgraph.kernels",
 }
 _SUBMODULES = {"inspection", "metrics", "models", "nn", "transforms"}
 

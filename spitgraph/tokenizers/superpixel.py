@@ -75,7 +75,7 @@ class SuperpixelTokenizer(Tokenizer):
         sizes = [(image.shape[1], image.shape[2]) for image in checked]
         self._check_budget(sizes)
         largest = max(height * width for height, width in sizes)
-        if fused(checked[0].device) and largest <= MOST_PIXELS:
+        if fused(checked[0].device, "contraction") and largest <= MOST_PIXELS:
             images, steps = checked, None
             if self.features != "lab" or self.similarity == "cosine":
                 images = [unit_rgb(image) for image in checked]

@@ -22,7 +22,6 @@ from spitgraph.contraction.cpu.colour import eight_bits, lab_of_values
 from spitgraph.contraction.cpu.connect import table_size
 from spitgraph.contraction.cpu.hierarchy import Image, Work, contract_image, working_memory
 from spitgraph.contraction.cpu.weights import CODES
-from spitgraph.kernels.cpu.jit import announce_compilation
 from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.team import DONE, FAILED, HOME, open_phase
 from spitgraph.kernels.cpu.threads import for_each, jobs
@@ -199,7 +198,6 @@ def superpixels(
     compactness: float,
 ) -> tuple[Tensor, ...]:
     """Token graphs of a batch; see `spitgraph.contraction.operator.superpixels`."""
-    announce_compilation(contract_image, "superpixel")
     channels = 3 if steps is None else len(steps)
     wanted = Wanted(
         levels, num_regions, CODES[similarity], compactness, channels, lab=steps is None

@@ -25,7 +25,7 @@ from spitgraph.extractors.interpolation.cpu.runs import find_runs, sort_pixels, 
 from spitgraph.extractors.interpolation.cpu.samples import bilinear_samples, nearest_samples
 from spitgraph.extractors.interpolation.cpu.texture import gradients
 from spitgraph.extractors.interpolation.histogram import bin_centres, gaussian
-from spitgraph.kernels.cpu.jit import announce_compilation, kernel
+from spitgraph.kernels.cpu.jit import kernel
 from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.threads import for_each, jobs
 
@@ -72,7 +72,6 @@ def token_vectors(
     Raises:
         ValueError: `cluster` or `bbox` reaches beyond an image.
     """
-    announce_compilation(adjust_contrast, "token vector")
     channels = 4 + gradient
     x = empty(size.numel(), channels * bins * bins, dtype=np.float32)
     scale = np.float32(min(0.5**0.5 / sigma, np.finfo(np.float32).max))
