@@ -29,6 +29,14 @@ settings.register_profile(
 )
 settings.load_profile("spitgraph")
 
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm():
+    """Kernels are compiled before the first test, by one process for all of xdist's workers."""
+    kernels.warm_up()
+
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("SPITGRAPH_DATA", REPOSITORY.parent / "shared" / "data"))
 
@@ -168,7 +176,7 @@ def extensions(request):
 def implementation(request):
     """With the fused kernels; with plain operations, over the extensions and without them."""
     if request.param == "fused":
-        if not kernels.fused(torch.device("cpu")):
+        if not kernels.available(torch.device("cpu")):
             pytest.skip("Numba is not installed")
         yield request.param
     else:
