@@ -30,7 +30,6 @@ settings.register_profile(
 settings.load_profile("spitgraph")
 
 
-
 @pytest.fixture(scope="session", autouse=True)
 def _warm():
     """Kernels are compiled before the first test, by one process for all of xdist's workers."""

@@ -14,9 +14,8 @@ import sys
 import threading
 import time
 
-import numba
-
 from spitgraph.kernels.cpu import cache
+from spitgraph.kernels.cpu.jit import IS_COMPILED
 from spitgraph.kernels.pipelines import PIPELINES
 
 _log = logging.getLogger("spitgraph")
@@ -42,7 +41,7 @@ def is_ready(pipeline: str) -> bool:
     if time.monotonic() < _next_look.get(pipeline, 0.0):
         return False
     _next_look[pipeline] = time.monotonic() + PAUSE
-    if numba.config.DISABLE_JIT or cache.is_complete(pipeline):
+    if not IS_COMPILED or cache.is_complete(pipeline):
         _ready.add(pipeline)
         return True
     if cache.folder() is None:
@@ -115,12 +114,12 @@ def warm_up() -> dict[str, float]:
     """
     missing = [name for name in PIPELINES if name not in _ready and not cache.is_complete(name)]
     seconds = {}
-    if cache.folder() is not None and not numba.config.DISABLE_JIT:
+    if cache.folder() is not None and IS_COMPILED:
         _compile_side_by_side(missing)
         seconds = {name: cache.seconds_to_compile(name) for name in missing}
     for name, pipeline in PIPELINES.items():
         start = time.perf_counter()
-        if not numba.config.DISABLE_JIT:
+        if IS_COMPILED:
             pipeline.examples()()
         if cache.folder() is None and name in missing:
             seconds[name] = time.perf_counter() - start

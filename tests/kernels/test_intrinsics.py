@@ -71,7 +71,7 @@ def test_fused_multiply_add_rounds_once(random, kind):
     out = np.empty_like(a)
     compiled_fma(a, b, c, out)
     with np.errstate(all="ignore"):
-        expected = fused_multiply_add(a, b, c)
+        expected = np.array([fused_multiply_add(*row) for row in zip(a, b, c, strict=True)])
     assert expected.dtype == kind
     np.testing.assert_array_equal(out, expected)
     number = ~np.isnan(out)

@@ -213,11 +213,9 @@ def choice():
     cache.folder.cache_clear()
 
 
-def test_an_installation_warmed_up_and_then_locked_keeps_its_kernels(
-    choice, tmp_path, monkeypatch
-):
+def test_an_installation_warmed_up_and_then_locked_keeps_its_kernels(choice, tmp_path, monkeypatch):
     here = cache.PACKAGE / "kernels" / "cpu" / "__pycache__"
-    monkeypatch.setattr(cache.numba.config, "CACHE_DIR", "")
+    monkeypatch.setattr(cache.config, "CACHE_DIR", "")
     monkeypatch.setattr(cache, "_is_writable", lambda place: place != here)
     monkeypatch.setattr(cache, "_holds", lambda place, _: place == here)
     assert choice() == here
@@ -230,8 +228,8 @@ def test_an_installation_warmed_up_and_then_locked_keeps_its_kernels(
 
 
 def test_the_cache_goes_where_numba_is_told(choice, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache.numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cache.config, "CACHE_DIR", str(tmp_path))
     assert choice().parent == tmp_path
-    monkeypatch.setattr(cache.numba.config, "CACHE_DIR", "/dev/null/nowhere")
+    monkeypatch.setattr(cache.config, "CACHE_DIR", "/dev/null/nowhere")
     choice.cache_clear()
     assert choice() is None

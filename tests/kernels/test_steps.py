@@ -26,7 +26,7 @@ SETTINGS = [
     {"levels": 2, "features": "spit"},
     {"num_tokens": 6, "compactness": 0.3},
 ]
-SIZES = [(1, 6), (7, 1), (12, 17)]
+SIZES = [(1, 6), (7, 1), (9, 11)]
 
 
 def pictures(height, width):
@@ -79,12 +79,13 @@ def test_tokens_are_those_of_the_plain_path(layout, poisoned, assert_same, optio
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("gradient", [True, False])
-@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
-@pytest.mark.parametrize("bins", [5, 16])
-def test_vectors_are_those_of_the_plain_path(poisoned, size, gradient, mode, bins):
+@pytest.mark.parametrize(
+    ("bins", "gradient", "mode"),
+    [(5, True, "bilinear"), (17, True, "nearest"), (2, False, "bilinear")],
+)
+def test_vectors_are_those_of_the_plain_path(poisoned, size, bins, gradient, mode):
     extractor = InterpolationExtractor(bins, gradient=gradient, mode=mode)
-    for image in pictures(*size):
+    for image in pictures(*size)[:2]:
         tokens = SuperpixelTokenizer(2)(image)
         x = extractor(tokens).x
         with kernels.plain():

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import llvmlite.binding
 import numba
+from numba.core import config as numba_config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.codegen import get_host_cpu_features
 from numba.misc.appdirs import AppDirs
@@ -28,6 +29,8 @@ try:
 except ImportError:  # pragma: no cover - Windows, where several processes may compile the same
     fcntl = None  # type: ignore[assignment]
 
+#: Numba's settings, which it makes at run time.
+config: Any = numba_config
 #: A pipeline that could not be compiled so often is left alone for so many seconds.
 MOST_TRIES, FORGIVEN_AFTER = 3, 24 * 3600
 
@@ -40,8 +43,8 @@ def folder() -> Path | None:
     installation that may not be written to, but was warmed up before, keeps what it has.
     """
     installation = f"spitgraph_{hashlib.sha256(str(PACKAGE).encode()).hexdigest()[:16]}"
-    if numba.config.CACHE_DIR:
-        candidates = [Path(numba.config.CACHE_DIR, installation)]
+    if config.CACHE_DIR:
+        candidates = [Path(config.CACHE_DIR, installation)]
     else:
         own = AppDirs(appname="numba", appauthor=False).user_cache_dir
         candidates = [PACKAGE / "kernels" / "cpu" / "__pycache__", Path(own, installation)]
@@ -118,8 +121,8 @@ def _machine() -> tuple[str, ...]:
         sys.version,
         numba.__version__,
         llvmlite.binding.get_process_triple(),
-        numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name(),
-        numba.config.CPU_FEATURES or get_host_cpu_features(),
+        config.CPU_NAME or llvmlite.binding.get_host_cpu_name(),
+        config.CPU_FEATURES or get_host_cpu_features(),
     )
 
 
@@ -173,7 +176,7 @@ def is_hopeless(pipeline: str) -> bool:
 # ---- what Numba keeps ----------------------------------------------------------------------------
 
 
-class _Locator(_CacheLocator):  # type: ignore[misc]
+class _Locator(_CacheLocator):
     """Numba's view: where a function's code is kept, and what makes it stale.
 
     Kernels call each other, where Numba by itself would look at a function's own file only.
@@ -200,11 +203,11 @@ class _Locator(_CacheLocator):  # type: ignore[misc]
         return self._disambiguator
 
 
-class _Files(CompileResultCacheImpl):  # type: ignore[misc]
+class _Files(CompileResultCacheImpl):
     _locator_classes = [_Locator]
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]
+class KernelCache(FunctionCache):
     """What `numba.njit(cache=True)` would give a kernel, in our folder."""
 
     _impl_class = _Files

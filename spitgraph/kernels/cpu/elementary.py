@@ -30,30 +30,15 @@ def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 def fused_multiply_add(a: Any, b: Any, c: Any) -> Any:
-    """a·b + c, rounded once; all of one type, numbers or arrays of them."""
-    a, b, c = np.broadcast_arrays(a, b, c)
-    return (_fma_of_single if a.dtype == np.float32 else _fma_of_double)(a, b, c)[()]
+    """a·b + c, rounded once: of doubles, or of numbers and arrays in single precision."""
+    if isinstance(a, float):
+        return np.float64(_fma_of_double(a, b, c))
+    return _fma_of_single(*np.broadcast_arrays(a, b, c))[()]
 
 
 fma = llvm(_fma)(fused_multiply_add)
 
 
-def _fma_of_single(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """In double precision, where the product is exact.
-
-    There the sum is rounded to odd: it can then be rounded once more without harm.
-    """
-    product = np.multiply(a, b, dtype=np.float64)
-    total = np.asarray(product + c)
-    part = total - product
-    error = (product - (total - part)) + (c - part)  # exactly what rounding lost
-    is_even = (total.view(np.int64) & 1) == 0
-    towards = np.nextafter(total, np.where(error > 0, np.inf, -np.inf))
-    is_off = np.isfinite(total) & (error != 0) & is_even
-    return np.where(is_off, towards, total).astype(np.float32)
-
-
-@np.vectorize
 def _fma_of_double(a: float, b: float, c: float) -> float:
     """In exact arithmetic, whose result Python rounds correctly."""
     if not math.isfinite(a) or not math.isfinite(b):
@@ -67,32 +52,19 @@ def _fma_of_double(a: float, b: float, c: float) -> float:
         return math.copysign(math.inf, exact)
 
 
-fma = llvm(_fma)(fused_multiply_add)
-
-
 def _fma_of_single(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """In double precision, where the product is exact.
 
     There the sum is rounded to odd: it can then be rounded once more without harm.
     """
     product = np.multiply(a, b, dtype=np.float64)
-    total = np.asarray(product + c)
+    total = product + c
     part = total - product
     error = (product - (total - part)) + (c - part)  # exactly what rounding lost
     is_even = (total.view(np.int64) & 1) == 0
     towards = np.nextafter(total, np.where(error > 0, np.inf, -np.inf))
     is_off = np.isfinite(total) & (error != 0) & is_even
     return np.where(is_off, towards, total).astype(np.float32)
-
-
-@np.vectorize
-def _fma_of_double(a: float, b: float, c: float) -> float:
-    """In exact arithmetic, whose result Python rounds correctly."""
-    rounded = a * b + c
-    if not math.isfinite(rounded):
-        return rounded
-    exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
-    return float(exact) if exact else rounded  # the sign of 0
 
 
 @kernel

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 from spitgraph.kernels.cpu import cache
 
 #: Whether kernels are compiled.
-IS_COMPILED = not numba.config.DISABLE_JIT
+IS_COMPILED = not cache.config.DISABLE_JIT
 #: All of them that are kept on disk.
 KERNELS: list[Any] = []
 
@@ -53,7 +53,7 @@ def llvm(generate: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
         function = inspect.unwrap(function)
         if not IS_COMPILED:
             return np.errstate(all="ignore")(function)
-        compiled = intrinsic(inspect.unwrap(generate))
+        compiled: Any = intrinsic(inspect.unwrap(generate))
         compiled.py_func = function
         return compiled
 
