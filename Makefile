@@ -29,6 +29,7 @@ help:  ## show this list
 
 demo: $(VENV)/.ready-plot $(EXTENSIONS)  ## tokenize the pictures in examples/pictures into out/
 	@cat $(EXTENSIONS)
+	@$(BIN)/spitgraph warm-up
 	@$(BIN)/python examples/demo.py $(ARGS)
 
 test: $(VENV)/.ready-test $(EXTENSIONS)  ## run the tests (ARGS="-k name" for pytest)
@@ -53,6 +54,7 @@ bench: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure partition quality (ARGS fo
 	@$(BIN)/python benchmarks/partition_quality.py $(ARGS)
 
 speed: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure speed and memory (ARGS for the script)
+	@$(BIN)/spitgraph warm-up
 	@$(BIN)/python benchmarks/speed.py $(ARGS)
 
 # With the packages of PYTHON where it has them, as on a machine with a GPU and no network.

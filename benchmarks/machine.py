@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from methods import Images, Method
 
-from spitgraph.kernels import fused
+from spitgraph.kernels import available
 
 PACKAGES = ("torch", "torch-geometric", "numba", "triton", "numpy", "scikit-image", "fast-slic")
 COPIED_BYTES = 2**28
@@ -33,7 +33,7 @@ def description(threads: int) -> str:
         memory = f"{_kilobytes(MEMORY, 'MemTotal') / 2**20:.1f} GiB"
     if torch.cuda.is_available():
         gpu, devices = torch.cuda.get_device_name(), ["cpu", "cuda"]
-    served = [device for device in devices if fused(torch.device(device))]
+    served = [device for device in devices if available(torch.device(device))]
     lines = [
         f"processor: {processor()}, {os.cpu_count()} cores; threads used: {threads}",
         f"memory: {memory}; GPU: {gpu}",

@@ -37,6 +37,8 @@ from sweeps import (
     sweep,
 )
 
+from spitgraph import warm_up
+
 BATCH, SIDE = 8, 224
 MEMORY_SIDE, LARGE_SIDE = 1024, 2048  # the large image does not fit into a processor's cache
 HUGE, BLOCKS = 4096, 3
@@ -372,6 +374,7 @@ def main() -> None:
         rows = pd.read_csv(options.out / "speed.csv")
         print("\n\n".join(sweep_tables(rows)))
         return write(options.out / "speed.png", plot(rows))
+    warm_up()  # compiled before anything is timed
     with_threads(options.threads)
     folder, threads = options.folder, options.threads
     results = Results(options.out)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from spitgraph.extractors import Extractor, InterpolationExtractor
     from spitgraph.hierarchy import Hierarchy
     from spitgraph.images import UnreadableImageError
+    from spitgraph.kernels import warm_up
     from spitgraph.models import (
         create_model,
         list_models,
@@ -44,6 +45,7 @@ __all__ = [
     "model_from_weights",
     "retrofit",
     "save_weights",
+    "warm_up",
 ]
 
 #: Where the public names live; they are imported when first asked for.
@@ -64,6 +66,7 @@ _MODULES = {
     "model_from_weights": "spitgraph.models",
     "retrofit": "spitgraph.models",
     "save_weights": "spitgraph.models",
+    "warm_up": "spitgraph.kernels",
 }
 _SUBMODULES = {"inspection", "kernels", "memory", "metrics", "models", "nn", "transforms"}
 

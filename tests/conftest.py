@@ -19,6 +19,13 @@ from spitgraph import kernels  # noqa: E402
 torch.set_num_threads(2)
 register_profiles()
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm():
+    """Kernels are compiled before the first test, by one process for all of xdist's workers."""
+    kernels.warm_up()
+
+
 # ---- pictures ------------------------------------------------------------------------------------
 
 
@@ -83,7 +90,7 @@ def extensions(request):
 def implementation(request):
     """With the fused kernels; with plain operations, over the extensions and without them."""
     if request.param == "fused":
-        if not kernels.fused(torch.device("cpu")):
+        if not kernels.available(torch.device("cpu")):
             pytest.skip("Numba is not installed")
         yield request.param
         return

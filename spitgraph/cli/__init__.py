@@ -10,10 +10,10 @@ from io import TextIOWrapper
 from typing import NoReturn
 
 from spitgraph import __version__
-from spitgraph.cli import info, models, tokenize
+from spitgraph.cli import info, models, tokenize, warm_up
 from spitgraph.cli.errors import CommandError
 
-COMMANDS = (tokenize, info, models)
+COMMANDS = (tokenize, info, models, warm_up)
 
 
 class Parser(argparse.ArgumentParser):

@@ -28,7 +28,7 @@ def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) ->
     """
     sizes = [(image.shape[1], image.shape[2]) for image in images]
     check_count(sizes, settings)
-    if kernels.fused(images[0].device) and fits(sizes, images[0].device):
+    if kernels.fused(images[0].device, "contraction") and fits(sizes, images[0].device):
         lab = settings.features == "lab" and settings.similarity != "cosine"
         features_q = None if lab else quantised_features(images, settings)
         if lab or features_q is not None:

@@ -1,7 +1,8 @@
 """Fused versions of the hot steps: Numba on the CPU, Triton on CUDA.
 
 They replace the plain operations at run time and add nothing: partitions are the same bit for bit,
-vectors to 1e-6. Where a device has none, or within `plain()`, the plain operations serve.
+vectors to 1e-6. Where a device has none, while they are being compiled (see `serving`), and within
+`plain()`, the plain operations serve.
 """
 
 import os
@@ -17,7 +18,7 @@ from torch.torch_version import TorchVersion
 
 from spitgraph.extensions import optional_module
 
-__all__ = ["fused", "plain"]
+__all__ = ["available", "fused", "plain", "warm_up"]
 
 _plain: ContextVar[bool] = ContextVar("spitgraph_plain", default=False)
 #: What compiles the kernels of each type of device.
@@ -34,9 +35,43 @@ def plain() -> Iterator[None]:
         _plain.reset(token)
 
 
-def fused(device: torch.device) -> bool:
-    """Whether fused kernels serve tensors of a device."""
-    return not _plain.get() and _has_compiler(device.type)
+def fused(device: torch.device, pipeline: str) -> bool:
+    """Whether a pipeline's fused kernels serve tensors of a device, now.
+
+    On a CPU, asking for them is what has them compiled, in another process.
+    """
+    if _plain.get() or not available(device):
+        return False
+    if device.type != "cpu":
+        return True
+    from spitgraph.kernels import serving
+
+    return serving.is_ready(pipeline)
+
+
+def available(device: torch.device) -> bool:
+    """Whether there are kernels for a device, and what compiles them."""
+    return _has_compiler(device.type)
+
+
+def warm_up() -> dict[str, float]:
+    """Compile the kernels for the CPU and wait: from then on they serve, and no call waits.
+
+    `spitgraph warm-up` does it from the command line. Otherwise the first call that could use them
+    has them compiled by another process, and plain operations serve until they are.
+
+    Returns:
+        For each pipeline that was not compiled yet, how many seconds that took; nothing without
+        Numba.
+
+    Raises:
+        RuntimeError: Compiling failed.
+    """
+    if not available(torch.device("cpu")):
+        return {}
+    from spitgraph.kernels import serving
+
+    return serving.warm_up()
 
 
 @cache

@@ -18,7 +18,7 @@ def describe_regions(
 
     See `spitgraph.regions.describe.describe_regions` for what is taken and given.
     """
-    if not kernels.fused(cluster.device):
+    if not kernels.fused(cluster.device, "contraction"):
         return describe_plainly(images, cluster, num_regions)
     return Regions(*measured(list(images), cluster.contiguous(), list(num_regions)))
 

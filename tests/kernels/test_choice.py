@@ -20,25 +20,25 @@ def without_compilers(monkeypatch):
 
 
 def test_everything_works_without_a_compiler(without_compilers, awkward_images):
-    assert not kernels.fused(CPU)
+    assert not kernels.fused(CPU, "contraction")
     x = InterpolationExtractor(4)(SuperpixelTokenizer()(awkward_images)).x
     assert x.isfinite().all()
 
 
 def test_other_devices_have_no_kernels():
-    assert not kernels.fused(torch.device("meta"))
+    assert not kernels.fused(torch.device("meta"), "contraction")
 
 
 def test_plain_holds_for_its_block_and_thread_only():
     pytest.importorskip("numba")
     seen = []
     with kernels.plain():
-        assert not kernels.fused(CPU)
-        thread = threading.Thread(target=lambda: seen.append(kernels.fused(CPU)))
+        assert not kernels.fused(CPU, "contraction")
+        thread = threading.Thread(target=lambda: seen.append(kernels.fused(CPU, "contraction")))
         thread.start()
         thread.join()
         with kernels.plain():
             pass
-        assert not kernels.fused(CPU)
-    assert kernels.fused(CPU)
+        assert not kernels.fused(CPU, "contraction")
+    assert kernels.fused(CPU, "contraction")
     assert seen == [True]

@@ -23,7 +23,6 @@ from spitgraph.contraction.cpu.hierarchy import contract_image
 from spitgraph.contraction.cpu.weights import CODES
 from spitgraph.contraction.cpu.work import Image, Work, working_memory
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.kernels.cpu.jit import announce_compilation
 from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.team import DONE, FAILED, HOME, open_phase
 from spitgraph.kernels.cpu.threads import for_each, jobs
@@ -134,7 +133,6 @@ def contract(
     settings: Settings,
 ) -> Hierarchy:
     """Hierarchies of a batch; see `spitgraph.contraction.operator`."""
-    announce_compilation(contract_image, "superpixel")
     channels = 3 if features_q is None else len(features_q)
     wanted = Wanted(settings, channels, lab=features_q is None)
     tasks = prepared(images, features_q)

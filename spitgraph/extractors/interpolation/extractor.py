@@ -95,7 +95,9 @@ class InterpolationExtractor(Extractor):
     def _fused(self, pixels: Float[Tensor, "P 3"]) -> bool:
         """Whether a kernel can do it: they have no gradients, and are made for float32."""
         wants_gradient = pixels.requires_grad and torch.is_grad_enabled()
-        return fused(pixels.device) and pixels.dtype == torch.float32 and not wants_gradient
+        if wants_gradient or pixels.dtype != torch.float32:
+            return False
+        return fused(pixels.device, "interpolation")
 
     def _image_vectors(
         self,

@@ -4,12 +4,12 @@ Integer arithmetic on the bits of a float replaces scaling by powers of two.
 """
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numba.extending import intrinsic
 
-from spitgraph.kernels.cpu.jit import kernel
+from spitgraph.kernels.cpu.jit import kernel, llvm
 
 #: Adding and subtracting this rounds to a whole number, which is then in the lowest bits.
 _ROUND = 1.5 * 2.0**52
@@ -29,8 +29,42 @@ def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, a, a), generate
 
 
-#: fma(a, b, c) is a·b + c, rounded once; all of one type.
-fma: Any = intrinsic(_fma)
+def fused_multiply_add(a: Any, b: Any, c: Any) -> Any:
+    """a·b + c, rounded once: of doubles, or of numbers and arrays in single precision."""
+    if isinstance(a, float):
+        return np.float64(_fma_of_double(a, b, c))
+    return _fma_of_single(*np.broadcast_arrays(a, b, c))[()]
+
+
+fma = llvm(_fma)(fused_multiply_add)
+
+
+def _fma_of_double(a: float, b: float, c: float) -> float:
+    """In exact arithmetic, whose result Python rounds correctly."""
+    if not math.isfinite(a) or not math.isfinite(b):
+        return a * b + c
+    if not math.isfinite(c):
+        return c
+    exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
+    try:
+        return float(exact) if exact else a * b + c  # which has the sign of 0
+    except OverflowError:
+        return math.copysign(math.inf, exact)
+
+
+def _fma_of_single(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """In double precision, where the product is exact.
+
+    There the sum is rounded to odd: it can then be rounded once more without harm.
+    """
+    product = np.multiply(a, b, dtype=np.float64)
+    total = product + c
+    part = total - product
+    error = (product - (total - part)) + (c - part)  # exactly what rounding lost
+    is_even = (total.view(np.int64) & 1) == 0
+    towards = np.nextafter(total, np.where(error > 0, np.inf, -np.inf))
+    is_off = np.isfinite(total) & (error != 0) & is_even
+    return np.where(is_off, towards, total).astype(np.float32)
 
 
 @kernel

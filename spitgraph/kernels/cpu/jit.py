@@ -1,37 +1,31 @@
-"""How kernels are compiled: strict IEEE arithmetic, no interpreter's lock, kept on disk."""
+"""How kernels are compiled: strict IEEE arithmetic, no interpreter's lock, kept on disk.
+
+With `NUMBA_DISABLE_JIT=1` they are plain Python functions: a debugger steps through them.
+"""
 
 import inspect
-import logging
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
+from numba.extending import intrinsic
 
-_log = logging.getLogger("spitgraph")
+from spitgraph.kernels.cpu import cache
 
-_PACKAGE = Path(__file__).parents[2]
-#: Files that kernels are compiled from, and others whose constants are compiled into them.
-_FILES = (
-    "**/cpu/*.py",
-    "pixels.py",
-    "regions/*.py",
-    "contraction/graph.py",
-    "contraction/weights.py",
-)
-#: Compiled code is kept on disk as long as nothing of this changes: kernels call each other, where
-#: Numba by itself would look at a function's own file only.
-SOURCES = tuple(
-    (path.name, path.stat().st_mtime_ns, path.stat().st_size)
-    for pattern in _FILES
-    for path in sorted(_PACKAGE.glob(pattern))
-)
+#: Whether kernels are compiled.
+IS_COMPILED = not cache.config.DISABLE_JIT
+#: All of them that are kept on disk.
+KERNELS: list[Any] = []
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function: strict IEEE arithmetic, no interpreter's lock, kept on disk."""
-    return _compiled(function)
+    compiled = _compiled(function)
+    if IS_COMPILED and cache.folder() is not None:
+        compiled._cache = cache.KernelCache(compiled.py_func)
+        KERNELS.append(compiled)
+    return compiled
 
 
 def part(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,23 +33,28 @@ def part(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, inline="always")
 
 
-def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     function = inspect.unwrap(function)  # from a run-time type checker, which does not compile
-    options |= {"nogil": True, "error_model": "numpy"}
-    try:
-        compiled = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # there is no folder to keep it in
-        return numba.njit(**options)(function)
-    compiled._cache._cache_file._source_stamp = SOURCES
-    return compiled
+    if not IS_COMPILED:
+        # integers wrap around and divisions by zero are no errors, as in compiled code
+        return np.errstate(all="ignore")(function)
+    options |= {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    return numba.njit(**options)(function)
 
 
-@cache
-def announce_compilation(compiled: Any, what: str) -> None:
-    """Say in the log that the first call will take its time, where nothing is on disk yet."""
-    file = getattr(compiled._cache, "_cache_file", None)
-    if file is None:
-        _log.warning("compiling the %s kernels, in every process: up to a minute", what)
-        _log.warning("NUMBA_CACHE_DIR names a folder to keep them in, which may be written to")
-    elif not file._load_index():
-        _log.warning("compiling the %s kernels, once for this machine: up to a minute", what)
+def llvm(generate: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Give a function a second body, in LLVM's instructions, for kernels.
+
+    Its own body, over NumPy, says what it does: as `py_func`, to compare with, and where nothing is
+    compiled.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        function = inspect.unwrap(function)
+        if not IS_COMPILED:
+            return np.errstate(all="ignore")(function)
+        compiled: Any = intrinsic(inspect.unwrap(generate))
+        compiled.py_func = function
+        return compiled
+
+    return decorate

@@ -1,8 +1,6 @@
 """Memory for kernels: to get fresh pages costs as much as what is computed in them.
 
-NumPy asks the system for huge pages where an array is large, which PyTorch by itself does not. And
-glibc gives freed memory back at once until it has seen that large blocks come and go. Freeing one
-that was never touched shows it: up to twice as much is then kept for the next call.
+NumPy asks the system for huge pages where an array is large, which PyTorch by itself does not.
 """
 
 import mmap
@@ -17,9 +15,6 @@ from torch import Tensor
 ALIGNMENT = 64
 #: From this size on, blocks of which little is touched have ordinary pages.
 LARGE = 2**22
-
-#: What glibc keeps at hand at most follows from blocks of up to 32 MiB.
-np.empty(2**25 - 2**16, np.uint8)
 
 Shapes = dict[str, tuple[type, tuple[int, ...]]]
 
@@ -38,7 +33,7 @@ def views_of_one_block(shapes: Shapes, is_sparse: bool = False) -> dict[str, np.
     places = list(accumulate((-(-size // ALIGNMENT) * ALIGNMENT for size in sizes), initial=0))
     length = places[-1] + ALIGNMENT
     if is_sparse and length >= LARGE:
-        block = np.frombuffer(mmap.mmap(-1, length), np.uint8)
+        block = np.frombuffer(_private(length), np.uint8)
     else:
         block = np.empty(length, np.uint8)
     start = -block.ctypes.data % ALIGNMENT
@@ -46,3 +41,10 @@ def views_of_one_block(shapes: Shapes, is_sparse: bool = False) -> dict[str, np.
         name: np.ndarray(shape, dtype, buffer=block, offset=start + place)
         for place, (name, (dtype, shape)) in zip(places, shapes.items(), strict=False)
     }
+
+
+def _private(length: int) -> mmap.mmap:
+    """Fresh memory of this process alone: a forked child that writes there does not meet it."""
+    if not hasattr(mmap, "MAP_PRIVATE"):  # Windows, where nothing forks
+        return mmap.mmap(-1, length)
+    return mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

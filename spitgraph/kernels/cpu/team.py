@@ -8,13 +8,13 @@ not begun, so the work gets done with any number of threads.
 many chunks of the phase are done.
 """
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from spitgraph.kernels.cpu.jit import kernel
+from spitgraph.kernels.cpu.jit import kernel, llvm
 
 TICKET, DONE = 0, 1
 #: The phase in which everyone goes home.
@@ -26,14 +26,16 @@ _SHIFT = 2**32
 CLOSED = _SHIFT - 1
 
 
+#: What makes the operations below atomic where nothing is compiled.
+_one_at_a_time = Lock()
+
+
 def _address(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     array = context.make_array(signature.args[0])(context, builder, args[0])
     return cgutils.get_item_pointer(context, builder, signature.args[0], array, [args[1]])
 
 
 def _fetch_add(typing_context, board, index, amount):  # type: ignore[no-untyped-def]
-    """Atomically `board[index] += amount`; what it was before."""
-
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         where = _address(context, builder, signature, args)
         return builder.atomic_rmw("add", where, args[2], "seq_cst")
@@ -42,8 +44,6 @@ def _fetch_add(typing_context, board, index, amount):  # type: ignore[no-untyped
 
 
 def _store(typing_context, board, index, value):  # type: ignore[no-untyped-def]
-    """Atomically `board[index] = value`; what it was before."""
-
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         where = _address(context, builder, signature, args)
         return builder.atomic_rmw("xchg", where, args[2], "seq_cst")
@@ -52,8 +52,6 @@ def _store(typing_context, board, index, value):  # type: ignore[no-untyped-def]
 
 
 def _load(typing_context, board, index):  # type: ignore[no-untyped-def]
-    """Atomically `board[index]`."""
-
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         where = _address(context, builder, signature, args)
         return builder.load_atomic(where, "seq_cst", 8)
@@ -61,9 +59,28 @@ def _load(typing_context, board, index):  # type: ignore[no-untyped-def]
     return types.int64(board, types.intp), generate
 
 
-fetch_add: Any = intrinsic(_fetch_add)
-store: Any = intrinsic(_store)
-load: Any = intrinsic(_load)
+@llvm(_fetch_add)
+def fetch_add(board: np.ndarray, index: int, amount: int) -> int:
+    """Atomically `board[index] += amount`; what it was before."""
+    with _one_at_a_time:
+        before = board[index]
+        board[index] += amount
+    return before
+
+
+@llvm(_store)
+def store(board: np.ndarray, index: int, value: int) -> int:
+    """Atomically `board[index] = value`; what it was before."""
+    with _one_at_a_time:
+        before = board[index]
+        board[index] = value
+    return before
+
+
+@llvm(_load)
+def load(board: np.ndarray, index: int) -> int:
+    """Atomically `board[index]`."""
+    return board[index]
 
 
 @kernel

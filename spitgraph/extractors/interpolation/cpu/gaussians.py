@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
+
+from spitgraph.kernels.cpu.elementary import fused_multiply_add
+from spitgraph.kernels.cpu.jit import llvm
 
 #: Exponentials at once, and sides of a tile of sums: they fill the widest registers of today's
 #: processors.
@@ -84,7 +86,32 @@ def _gaussians(
     return signature, generate
 
 
-#: gaussians(values, which, first, count, centres, result): result[p, k] = exp(−(v − centres[k])²)
-#: for v = values[first + p, which], p < count; `values` is [n, 2], all are float32, and there is a
-#: multiple of TILE centres.
-gaussians: Any = intrinsic(_gaussians)
+@llvm(_gaussians)
+def gaussians(
+    values: np.ndarray,
+    which: int,
+    first: int,
+    count: int,
+    centres: np.ndarray,
+    result: np.ndarray,
+) -> None:
+    """result[p, k] = exp(−(v − centres[k])²) for v = values[first + p, which], p < count.
+
+    Args:
+        values: [n, 2] float32.
+        which: Column.
+        first: First row.
+        count: Rows.
+        centres: [P] float32, P a multiple of TILE.
+        result: [≥ count, P] float32, written.
+    """
+    offset = values[first : first + count, which, None] - centres
+    square = np.fmin(offset * offset, np.float32(_CUTOFF))
+    magic, to_powers_of_2 = np.float32(_ROUND), np.float32(-1 / math.log(2))
+    rounded = fused_multiply_add(square, to_powers_of_2, magic)
+    fraction = fused_multiply_add(square, to_powers_of_2, magic - rounded)
+    power = np.full_like(square, _POWERS[0])
+    for coefficient in _POWERS[1:]:
+        power = fused_multiply_add(power, fraction, np.float32(coefficient))
+    bits = power.view(np.int32) + (rounded.view(np.int32) << 23)
+    result[:count] = bits.view(np.float32)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
 from spitgraph.extractors.interpolation.cpu.gaussians import ROW, TILE, splat
-from spitgraph.kernels.cpu.jit import kernel
+from spitgraph.kernels.cpu.elementary import fused_multiply_add
+from spitgraph.kernels.cpu.jit import kernel, llvm
 
 
 def _sum_tile(
@@ -49,9 +49,24 @@ def _sum_tile(
     return signature, generate
 
 
-#: sum_tile(vertical, horizontal, i, j, count, tile): tile[a, b] = Σ_p vertical[p, i + a] ·
-#: horizontal[p, j + b] over p < count, in that order; TILE × TILE.
-sum_tile: Any = intrinsic(_sum_tile)
+@llvm(_sum_tile)
+def sum_tile(
+    vertical: np.ndarray, horizontal: np.ndarray, i: int, j: int, count: int, tile: np.ndarray
+) -> None:
+    """tile[a, b] = Σ_p vertical[p, i + a] · horizontal[p, j + b] over p < count, in that order.
+
+    Args:
+        vertical: [≥ count, P] float32.
+        horizontal: [≥ count, P] float32.
+        i: First column of the one.
+        j: First column of the other.
+        count: Rows.
+        tile: [TILE, TILE] float32, written.
+    """
+    tile[:] = 0
+    for p in range(count):
+        down, across = vertical[p, i : i + TILE], horizontal[p, j : j + TILE]
+        tile[:] = fused_multiply_add(down[:, None], across, tile)
 
 
 @kernel

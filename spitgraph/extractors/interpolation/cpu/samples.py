@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from spitgraph.kernels.cpu.jit import kernel
+from spitgraph.kernels.cpu.elementary import fused_multiply_add
+from spitgraph.kernels.cpu.jit import kernel, llvm
 
 _ZERO = np.float32(0)
 
@@ -82,12 +82,49 @@ def _blend_row(
     return signature, generate
 
 
-#: blend_row(colour, region_of, region, above, below, down, left, right, across, row, channels):
-#: bilinear colour times bilinear mask between two rows of pixels that begin at `above` and `below`,
-#: `down` of the way, and between the columns left[j] and right[j], across[j] of the way, for all j.
-#: Four numbers at once, of which the fourth is meaningless: row[j · channels] and the three behind
-#: it are written, and `colour` [HW · 3] is read one number beyond its last pixel.
-blend_row: Any = intrinsic(_blend_row)
+@llvm(_blend_row)
+def blend_row(
+    colour: np.ndarray,
+    region_of: np.ndarray,
+    region: int,
+    above: int,
+    below: int,
+    down: float,
+    left: np.ndarray,
+    right: np.ndarray,
+    across: np.ndarray,
+    row: np.ndarray,
+    channels: int,
+) -> None:
+    """Bilinear colour times bilinear mask, for a row of positions between two rows of pixels.
+
+    Four numbers are written at once, of which the fourth is meaningless.
+
+    Args:
+        colour: [HW · 3 + 1] float32; the last is any number.
+        region_of: [HW] int32, region of each pixel.
+        region: Which one.
+        above: First pixel of the upper row.
+        below: First pixel of the lower row.
+        down: How far below the upper row the positions lie, in [0, 1], float32.
+        left: [n] uint32, column left of each position.
+        right: [n] uint32, column right of it.
+        across: [n] float32, how far it is right of the left one.
+        row: [n · channels] float32, written: row[j · channels] and the three behind it.
+        channels: From a position's numbers to the next one's.
+    """
+    one = np.float32(1)
+    for j in range(len(left)):
+        up, before, after = one - down, one - across[j], across[j]
+        pixels = above + left[j], above + right[j], below + left[j], below + right[j]
+        weights = up * before, up * after, down * before, down * after
+        total = np.zeros(4, np.float32)
+        masks = []
+        for pixel, weight in zip(pixels, weights, strict=True):
+            total = fused_multiply_add(colour[3 * pixel : 3 * pixel + 4], weight, total)
+            masks.append(weight if region_of[pixel] == region else one - one)
+        mask = (masks[0] + masks[2]) + (masks[1] + masks[3])
+        row[j * channels : j * channels + 4] = total * mask
 
 
 @kernel
