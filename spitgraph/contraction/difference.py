@@ -68,7 +68,7 @@ def first_difference(
     """The level, step and region where two bodies part on an image; None if they agree.
 
     Args:
-        image: As `spitgraph.load_image` takes it. Loops in Python take some seconds for 2¹⁷ pixels.
+        image: As `spitgraph.load_image` takes it. Loops in Python take seconds for 2¹⁷ pixels.
         settings: By default those of `SuperpixelTokenizer`.
         bodies: Names of two of `BODIES`, or objects with the steps of `naive.py`.
     """

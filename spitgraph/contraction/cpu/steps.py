@@ -7,6 +7,7 @@ level 0 they are those for pixels, which make no list of edges: that level is a 
 import numpy as np
 
 from spitgraph.contraction.cpu import connect, grid, reduce, select, trees, weights
+from spitgraph.contraction.cpu.reduce import Totals
 from spitgraph.contraction.naive import Box, Edge, Level
 from spitgraph.settings import Settings
 
@@ -23,17 +24,17 @@ def edge_weights(level: Level, settings: Settings) -> list[float]:
             grid.load_row(features_q, v, b)
             weights.row_weights(code, compactness, a, b, 0, out[i : i + 1])
     else:
-        _, size, box = totals(level)
+        _, size, box = totals_of(level)
         weights.edge_weights(code, compactness, *ends(level), means_of(level), size, box, out)
     return out.tolist()
 
 
 def self_loop_weights(level: Level, settings: Settings) -> list[float]:
     """See `naive.self_loop_weights`."""
-    _, size, box = totals(level)
-    mean, deviation = moments_of(level)
+    _, size, box = totals_of(level)
+    mean_size, deviation = moments_of(level)
     return [
-        weights.self_loop_weight(v, size, box, mean, deviation, settings.compactness)
+        weights.self_loop_weight(v, size, box, mean_size, deviation, settings.compactness)
         if size[v] > 1 and deviation > 0
         else -np.inf
         for v in range(len(size))
@@ -50,7 +51,7 @@ def choose(level: Level, settings: Settings, weight: list[float], loop: list[flo
             features_of(level), 0, height, width, code, compactness, 0, n, direction, best
         )
         return [p + (grid.neighbour_offset(d, width) if d else 0) for p, d in enumerate(direction)]
-    _, size, box = totals(level)
+    _, size, box = totals_of(level)
     best, nearest = np.full(n, weights.NO_EDGE), np.zeros(n, np.uint32)
     neighbour = np.empty(n, np.uint32)
     u, v = ends(level)
@@ -71,10 +72,10 @@ def keep_strongest(
     """See `naive.keep_strongest`."""
     of_edge = dict(zip(level.edges, weight, strict=True))
     chosen = [of_edge.get((min(v, u), max(v, u)), 0.0) for v, u in enumerate(neighbour)]
-    to = np.array(neighbour, np.uint32)
-    if select.count_chosen_edges(0, len(to), to) > at_most:
-        select.keep_strongest(np.array(chosen), to, at_most)
-    return to.tolist()
+    kept = np.array(neighbour, np.uint32)
+    if select.count_chosen_edges(0, len(kept), kept) > at_most:
+        select.keep_strongest(np.array(chosen), kept, at_most)
+    return kept.tolist()
 
 
 def find_clusters(level: Level, neighbour: list[int]) -> list[int]:
@@ -84,14 +85,14 @@ def find_clusters(level: Level, neighbour: list[int]) -> list[int]:
     if level.number == 0:
         _, width = shape(level)
         # the last of equal keys counts: in a single column, pixels lie above each other
-        directions = {0: 0, -1: grid.LEFT, 1: grid.RIGHT, -width: grid.UP, width: grid.DOWN}
-        direction = np.array([directions[u - p] for p, u in enumerate(neighbour)], np.uint8)
-        number = np.empty(n, np.uint32)
-        trees.grow_trees(direction, width, label, number)
-        return number[label].tolist()
-    to = np.array(neighbour, np.uint32)
-    select.find_roots(0, n, to, np.empty((2, n), np.uint32))
-    select.number_by_first(0, n, to, label)
+        of = {0: 0, -1: grid.LEFT, 1: grid.RIGHT, -width: grid.UP, width: grid.DOWN}
+        direction = np.array([of[u - p] for p, u in enumerate(neighbour)], np.uint8)
+        tree_number = np.empty(n, np.uint32)
+        trees.grow_trees(direction, width, label, tree_number)
+        return tree_number[label].tolist()
+    root = np.array(neighbour, np.uint32)
+    select.find_roots(0, n, root, np.empty((2, n), np.uint32))
+    select.number_by_first(0, n, root, label)
     return label.tolist()
 
 
@@ -133,11 +134,10 @@ def features_of(level: Level) -> np.ndarray:
     return np.array(level.sums, np.int32).T.copy()
 
 
-def totals(level: Level) -> reduce.Totals:
-    """Sums, sizes and boxes."""
-    return reduce.Totals(
-        np.array(level.sums), np.array(level.size, np.int32), np.array(level.box, np.int32)
-    )
+def totals_of(level: Level) -> Totals:
+    """What the regions hold."""
+    size, box = np.array(level.size, np.int32), np.array(level.box, np.int32)
+    return Totals(np.array(level.sums), size, box)
 
 
 def ends(level: Level) -> tuple[np.ndarray, np.ndarray]:
@@ -148,28 +148,31 @@ def ends(level: Level) -> tuple[np.ndarray, np.ndarray]:
 
 def means_of(level: Level) -> np.ndarray:
     """[n, C] float64."""
-    sums, size, _ = totals(level)
+    sums, size, _ = totals_of(level)
     mean = np.empty(sums.shape)
     reduce.mean_features(0, len(size), sums, size, mean)
     return mean
 
 
-def moments_of(level: Level) -> np.ndarray:
+def moments_of(level: Level) -> tuple[float, float]:
     """Mean and standard deviation of the sizes."""
     squares = reduce.sum_of_squares(np.array(level.size, np.int32))
-    return np.array(weights.size_moments(sum(level.size), squares, len(level.size)))
+    return weights.size_moments(sum(level.size), squares, len(level.size))
 
 
-def pooled_totals(level: Level, cluster: list[int]) -> reduce.Totals:
-    """`totals` of the next level."""
+def pooled_totals(level: Level, cluster: list[int]) -> Totals:
+    """What the regions of the next level hold."""
     n, count, label = len(cluster), max(cluster) + 1, np.array(cluster, np.uint32)
-    sums = np.empty((count, len(level.sums[0])), np.int64)
-    pooled = reduce.Totals(sums, np.empty(count, np.int32), np.empty((count, 4), np.int32))
+    pooled = Totals(
+        np.empty((count, len(level.sums[0])), np.int64),
+        np.empty(count, np.int32),
+        np.empty((count, 4), np.int32),
+    )
     reduce.clear(0, count, pooled)
     if level.number == 0:
-        number, (_, width) = np.arange(count, dtype=np.uint32), shape(level)
-        reduce.pool_pixels(0, label, number, features_of(level), 0, width, pooled)
+        tree_number = np.arange(count, dtype=np.uint32)
+        _, width = shape(level)
+        reduce.pool_pixels(0, label, tree_number, features_of(level), 0, width, pooled)
     else:
-        left_over = np.empty(n, np.uint32)
-        reduce.pool_regions(0, n, 0, label, totals(level), pooled, left_over)
+        reduce.pool_regions(0, n, 0, label, totals_of(level), pooled, np.empty(n, np.uint32))
     return pooled
