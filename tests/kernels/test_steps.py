@@ -15,7 +15,7 @@ from spitgraph import InterpolationExtractor, SuperpixelTokenizer, kernels
 numba = pytest.importorskip("numba")
 
 from spitgraph.contraction.cpu import batch  # noqa: E402
-from spitgraph.contraction.cpu.weights import priority  # noqa: E402
+from spitgraph.contraction.cpu.weights import edge_priority  # noqa: E402
 
 pytestmark = pytest.mark.steps
 
@@ -64,7 +64,7 @@ def poisoned(monkeypatch):
 
 
 def test_kernels_are_python_functions_where_nothing_is_compiled():
-    assert inspect.isfunction(priority) == bool(numba.config.DISABLE_JIT)
+    assert inspect.isfunction(edge_priority) == bool(numba.config.DISABLE_JIT)
     assert kernels.fused(torch.device("cpu"), "contraction")
 
 
