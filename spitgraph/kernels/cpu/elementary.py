@@ -49,7 +49,7 @@ def _fma_of_double(a: float, b: float, c: float) -> float:
     try:
         return float(exact) if exact else a * b + c  # which has the sign of 0
     except OverflowError:
-        return math.copysign(math.inf, exact)
+        return math.inf if exact > 0 else -math.inf
 
 
 def _fma_of_single(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
