@@ -44,13 +44,13 @@ class Configuration:
     qk_norm: bool
     bins: int
     sigma: float
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["options"][name]
-        except KeyError:
-            raise AttributeError(f"a configuration of {self.name} has no {name!r}") from None
+        values = self.__dict__  # empty while a copy is made or unpickled
+        if name not in values.get("options", ()):
+            raise AttributeError(f"a configuration of {values.get('name')} has no {name!r}")
+        return values["options"][name]
 
     @property
     def family(self) -> str:

@@ -1,5 +1,8 @@
 """Families: tokenizers of the caller's own make models that are listed, saved and loaded."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import Tensor
@@ -8,6 +11,7 @@ from helpers.pictures import noise
 from spitgraph import create_model, list_models, load_weights, model_from_weights, save_weights
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.models import Family, configuration_of, families, model_table, register_family
+from spitgraph.models.configurations import configure
 from spitgraph.tokenizers import PatchTokenizer, Tokenizer
 
 
@@ -64,6 +68,21 @@ def test_it_is_described_saved_and_loaded(stripes, tmp_path):
     torch.testing.assert_close(again(noise(6, 8)), model(noise(6, 8)))
     load_weights(create_model("stripes_tiny_16", depth=1, num_classes=2, bins=2),
                  tmp_path / "stripes.safetensors")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["spit_tiny_16", "vit_tiny_16"])
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_configurations_are_copied_pickled_and_hashed(name, again):
+    configuration = configure(name)
+    assert again(configuration) == configuration
+    assert len({configuration, again(configuration)}) == 1
+
+
+def test_a_configuration_says_which_option_it_lacks():
+    with pytest.raises(AttributeError, match="vit_tiny_16 has no 'levels'"):
+        _ = configure("vit_tiny_16").levels
 
 
 @pytest.mark.parametrize(
