@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from spitgraph import PatchTokenizer
 from spitgraph.extractors import InterpolationExtractor
+from spitgraph.extractors.interpolation.layout import COLOUR
 from spitgraph.pixels import adjust_contrast
 
 SIDE = 16  # ρ = β: 256 patches on an image of 256 × 256 pixels
@@ -37,17 +38,18 @@ class PatchEmbedding(nn.Module):
 def position_histograms(side: int = SIDE) -> Tensor:
     """φ's position histogram of every patch, [ρ² patches, ρ² bins] float64; invertible."""
     tokens = tokenize(torch.zeros(3, side * side, side * side))
-    return extract(tokens).x.view(side * side, side * side, 4)[:, :, 3].double()
+    return extract(tokens).x[:, extract.layout["position"]].double()
 
 
 @torch.no_grad()
 def linear_from_patch_embedding(plain: PatchEmbedding) -> nn.Linear:
     """γ with the weights of a plain patch embedding."""
     dim, side = plain.proj.weight.shape[0], plain.proj.kernel_size[0]
-    linear = nn.Linear(4 * side * side, dim)
-    rows = linear.weight.view(dim, side * side, 4)  # φ's layout: [r, g, b, pos] a bin
-    rows[..., :3] = plain.proj.weight.flatten(2).mT
-    rows[..., 3] = torch.linalg.solve(position_histograms(side), plain.positions.double()).t()
+    linear = nn.Linear(extract.out_channels, dim)
+    for channel, kernel in zip(COLOUR, plain.proj.weight.flatten(2).unbind(1), strict=True):
+        linear.weight[:, extract.layout[channel]] = kernel
+    rows = torch.linalg.solve(position_histograms(side), plain.positions.double()).t()
+    linear.weight[:, extract.layout["position"]] = rows.float()
     linear.bias.copy_(plain.proj.bias)
     return linear
 
@@ -56,10 +58,12 @@ def linear_from_patch_embedding(plain: PatchEmbedding) -> nn.Linear:
 def patch_embedding_from_linear(linear: nn.Linear, side: int = SIDE) -> PatchEmbedding:
     """A plain patch embedding with the weights of γ."""
     plain = PatchEmbedding(side, linear.out_features)
-    rows = linear.weight.view(linear.out_features, side * side, 4)
-    plain.proj.weight.copy_(rows[..., :3].mT.unflatten(2, (side, side)))
+    for index, channel in enumerate(COLOUR):
+        kernel = linear.weight[:, extract.layout[channel]]
+        plain.proj.weight[:, index] = kernel.unflatten(1, (side, side))
     plain.proj.bias.copy_(linear.bias)
-    plain.positions.copy_(position_histograms(side) @ rows[..., 3].double().t())
+    rows = linear.weight[:, extract.layout["position"]].double()
+    plain.positions.copy_(position_histograms(side) @ rows.t())
     return plain
 
 
@@ -74,7 +78,7 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     image = torch.rand(3, SIDE * SIDE, SIDE * SIDE)
     plain = PatchEmbedding()
-    linear = nn.Linear(4 * SIDE * SIDE, DIM)
+    linear = nn.Linear(extract.out_channels, DIM)
     there = largest_difference(plain, linear_from_patch_embedding(plain), image)
     back = largest_difference(patch_embedding_from_linear(linear), linear, image)
     print(f"patch embedding → φ, γ: largest relative difference {there:.1e}")

@@ -23,6 +23,8 @@ SAVED_TYPES = [DataEdgeAttr, DataTensorAttr]
 class TokenStorage(GlobalStorage):
     """Keeps PyG, which goes by lengths, from taking pixels for edges where there are as many."""
 
+    __module__ = "spitgraph.data"  # by which name saved graphs know it
+
     def is_node_attr(self, key: str) -> bool:
         """Whether an attribute belongs to the tokens."""
         return key not in NOT_OF_THE_GRAPH and super().is_node_attr(key)

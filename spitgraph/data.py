@@ -198,7 +198,6 @@ torch.serialization.add_safe_globals(
         TokenData,
         *SAVED_TYPES,
         TokenStorage,
-        (TokenStorage, "spitgraph.data.TokenStorage"),  # where it was before
         empty_batch,
         TokenBatch,
     ]

@@ -81,7 +81,13 @@ def quantised_features(
     return features_q.int() if bool(low >= -(2**31)) and bool(high < 2**31) else None
 
 
-@torch.library.custom_op("spitgraph::contract", mutates_args=(), device_types="cpu")
+@torch.library.custom_op(
+    "spitgraph::contract",
+    mutates_args=(),
+    device_types="cpu",
+    schema="(Tensor[] images, Tensor? features_q, str settings) -> "
+    f"({', '.join(['Tensor'] * len(Hierarchy._fields))})",
+)
 def contracted(
     images: Sequence[Tensor], features_q: Tensor | None, settings: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -36,17 +36,31 @@ class Pipeline(NamedTuple):
 
 PIPELINES = {
     "contraction": Pipeline(
-        modules=("contraction.", "regions.", "tokenizers."),
+        modules=("contraction.",),
         sources=(
             "contraction/cpu/*.py",
             "contraction/graph.py",
             "contraction/weights.py",
-            "regions/cpu/*.py",
-            "regions/describe.py",
             "pixels.py",
-            "tokenizers/cells.py",
         ),
         warm_up="spitgraph.contraction.cpu.warm_up",
+    ),
+    "regions": Pipeline(
+        modules=("regions.",),
+        sources=(
+            "regions/cpu/*.py",
+            "regions/describe.py",
+            "contraction/cpu/colour.py",
+            "contraction/cpu/connect.py",
+            "contraction/graph.py",
+            "pixels.py",
+        ),
+        warm_up="spitgraph.regions.cpu.warm_up",
+    ),
+    "cells": Pipeline(
+        modules=("tokenizers.cells",),
+        sources=("tokenizers/cells.py",),
+        warm_up="spitgraph.tokenizers.cells",
     ),
     "interpolation": Pipeline(
         modules=("extractors.interpolation.",),

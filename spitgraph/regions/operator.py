@@ -18,12 +18,18 @@ def describe_regions(
 
     See `spitgraph.regions.describe.describe_regions` for what is taken and given.
     """
-    if not kernels.fused(cluster.device, "contraction"):
+    if not kernels.fused(cluster.device, "regions"):
         return describe_plainly(images, cluster, num_regions)
     return Regions(*measured(list(images), cluster.contiguous(), list(num_regions)))
 
 
-@torch.library.custom_op("spitgraph::describe_regions", mutates_args=(), device_types="cpu")
+@torch.library.custom_op(
+    "spitgraph::describe_regions",
+    mutates_args=(),
+    device_types="cpu",
+    schema="(Tensor[] images, Tensor cluster, SymInt[] num_regions) -> "
+    f"({', '.join(['Tensor'] * len(Regions._fields))})",
+)
 def measured(
     images: Sequence[Tensor], cluster: Tensor, num_regions: Sequence[int]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:

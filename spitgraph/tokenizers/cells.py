@@ -15,6 +15,11 @@ def block_side(height: int, width: int, num_seeds: int) -> int:
     return int(min(max((height * width / num_seeds) ** 0.5, LEAST), MOST))
 
 
+def warm_up() -> None:
+    """Find the cells of some pixels."""
+    nearest_cells(2, 3, np.array([[0.0, 0.0], [2.0, 1.0]]), 2, np.empty(6, np.int64))
+
+
 @kernel
 def nearest_cells(height: int, width: int, seeds: np.ndarray, side: int, cell: np.ndarray) -> int:
     """Cell of each pixel: its nearest seed, of equally near ones the first.

@@ -35,9 +35,7 @@ class VoronoiTokenizer(Tokenizer):
         sizes = [(image.shape[1], image.shape[2]) for image in images]
         device = images[0].device
         seeds = [self._seeds(*size) for size in sizes]
-        find = (
-            compiled_cells if device.type == "cpu" and fused(device, "contraction") else plain_cells
-        )
+        find = compiled_cells if device.type == "cpu" and fused(device, "cells") else plain_cells
         return Hierarchy.from_partition(*find(sizes, [some.to(device) for some in seeds]))
 
     def _seeds(self, height: int, width: int) -> Float64[Tensor, "K 2"]:

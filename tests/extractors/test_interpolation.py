@@ -67,7 +67,7 @@ def implementation(request):
         with kernels.plain():
             yield request.param
     else:
-        if not kernels.fused(torch.device("cpu")):
+        if not kernels.available(torch.device("cpu")):
             pytest.skip("Numba is not installed")
         yield request.param
 

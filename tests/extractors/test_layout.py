@@ -26,9 +26,9 @@ def test_parts_are_where_they_are_said_to_be(gradient):
     extractor = InterpolationExtractor(3, gradient=gradient, mode="nearest")
     image = torch.tensor([0.2, 0.5, 0.8])[:, None, None].expand(3, 9, 9)
     x = extractor(PatchTokenizer(3)(image)).x
-    values = [x[:, extractor.layout[channel]].unique() for channel in ("red", "green", "blue")]
-    assert [len(value) for value in values] == [1, 1, 1]
-    assert values[0] < values[1] < values[2]
+    values = [x[:, extractor.layout[channel]] for channel in ("red", "green", "blue")]
+    assert all(value.max() - value.min() < 1e-6 for value in values)
+    assert values[0].mean() < values[1].mean() < values[2].mean()
     assert extractor.out_channels == x.shape[1]
     if gradient:
         still = VectorLayout.of_length(x.shape[1]).lattice(x, "gradient")

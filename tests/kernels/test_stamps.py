@@ -51,7 +51,7 @@ def test_every_module_that_kernels_import_from_is_in_the_stamp(name):
     pipeline = PIPELINES[name]
     stamped = {path for pattern in pipeline.sources + SHARED for path in PACKAGE.glob(pattern)}
     modules = compiled_from(pipeline)
-    assert len(modules) > 8
+    assert len(modules) > 1
     assert {Path(sys.modules[module].__file__) for module in modules} <= stamped
 
 
@@ -87,9 +87,11 @@ def test_a_copy_has_the_same_stamps(copy, monkeypatch):
     ("file", "changed"),
     [
         ("contraction/cpu/weights.py", {"contraction"}),
-        ("regions/cpu.py", {"contraction"}),
+        ("regions/cpu/measure.py", {"regions"}),
+        ("contraction/cpu/connect.py", {"contraction", "regions"}),
+        ("tokenizers/cells.py", {"cells"}),
         ("extractors/interpolation/cpu/texture.py", {"interpolation"}),
-        ("kernels/cpu/elementary.py", {"contraction", "interpolation"}),
+        ("kernels/cpu/elementary.py", set(PIPELINES)),
         ("nn/block.py", set()),
     ],
 )

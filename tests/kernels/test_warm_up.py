@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("numba")
 
+from spitgraph.kernels.pipelines import PIPELINES  # noqa: E402
+
 #: In a fresh process, which finds all on disk: everything that users can bring to the kernels.
 CALLS = """
 import numpy as np
@@ -27,9 +29,11 @@ event.register("numba:compile", Listener())
 from spitgraph import (
     InterpolationExtractor, PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer, kernels)
 from spitgraph.contraction.cpu import batch
+from spitgraph.kernels.pipelines import PIPELINES
+from spitgraph.regions.cpu import batch as regions
 
 cpu = torch.device("cpu")
-assert kernels.fused(cpu, "contraction") and kernels.fused(cpu, "interpolation")
+assert all(kernels.fused(cpu, name) for name in PIPELINES)
 generator = torch.Generator().manual_seed(0)
 bytes8 = torch.randint(256, (3, 24, 31), generator=generator).byte()
 unit = torch.rand(3, 24, 31, generator=generator)
@@ -49,6 +53,7 @@ options = [
 ]
 for limits in ((2**19, 2**17, 2**14), (1, 1, 12)):
     batch.LARGE, batch.LARGE_OF_FEW, batch.LEAST = limits
+    regions.LARGE, regions.LARGE_OF_FEW = limits[:2]
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
         for option in options:
@@ -73,4 +78,5 @@ def test_the_command_says_what_is_there():
     command = [sys.executable, "-m", "spitgraph", "warm-up"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "contraction    compiled before\ninterpolation  compiled before\n" in done.stdout
+    for name in PIPELINES:
+        assert f"{name:<13}  compiled before\n" in done.stdout

@@ -33,7 +33,7 @@ class VectorLayout:
         """
         for gradient in (False, True):
             bins = math.isqrt(length // (4 + gradient))
-            if bins >= 1 and cls(bins, gradient).length == length:
+            if bins >= 2 and cls(bins, gradient).length == length:
                 return cls(bins, gradient)
         raise ValueError(f"vectors must have 4β² or 5β² entries, got {length}")
 

@@ -14,7 +14,14 @@ from spitgraph.extractors.interpolation.layout import VectorLayout
 CPU, CUDA = "cpu", "cuda"
 
 
-@torch.library.custom_op("spitgraph::token_vectors", mutates_args=(), device_types=CPU)
+@torch.library.custom_op(
+    "spitgraph::token_vectors",
+    mutates_args=(),
+    device_types=CPU,
+    schema="(Tensor pixels, Tensor cluster, Tensor size, Tensor bbox, SymInt[] heights, "
+    "SymInt[] widths, SymInt[] counts, SymInt bins, float sigma, bool gradient, str mode) "
+    "-> Tensor",
+)
 def token_vectors(
     pixels: Tensor,
     cluster: Tensor,
