@@ -10,9 +10,10 @@ from spitgraph.kernels.pipelines import PIPELINES
 
 def main(name: str, niceness: int) -> None:
     """Compile a pipeline that the starting process has locked."""
-    if hasattr(os, "nice"):
-        with suppress(OSError):
-            os.nice(niceness)
+    with suppress(OSError, AttributeError):  # what not every system has
+        os.nice(niceness)
+        if niceness:
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     with cache.tries_file(name).open("ab") as tries:
         tries.write(b".")
     start = time.perf_counter()

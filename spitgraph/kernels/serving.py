@@ -22,12 +22,13 @@ _log = logging.getLogger("spitgraph")
 
 #: Seconds between two looks at the disk.
 PAUSE = 1.0
-#: How politely the process gives way to others.
-NICENESS = 10
+#: How politely the process gives way to others, and how many seconds it waits before it does
+#: anything, so that the call that has it started is answered undisturbed.
+NICENESS, DELAY = 10, 1.0
 #: A process that imports what this one would.
 COMMAND = (
-    "import sys; sys.path[:] = sys.argv[3:]; from spitgraph.kernels.compile import main; "
-    "main(sys.argv[1], int(sys.argv[2]))"
+    "import sys, time; time.sleep(float(sys.argv[3])); sys.path[:] = sys.argv[4:]; "
+    "from spitgraph.kernels.compile import main; main(sys.argv[1], int(sys.argv[2]))"
 )
 
 _ready: set[str] = set()
@@ -60,7 +61,7 @@ def _give_up(pipeline: str, reason: str) -> None:
 
 def _compile_meanwhile(pipeline: str) -> None:
     try:
-        process = start_compiler(pipeline, NICENESS)
+        process = start_compiler(pipeline, NICENESS, DELAY)
     except OSError as error:
         return _give_up(pipeline, f"no process could be started to compile them ({error})")
     if process is None:
@@ -79,7 +80,7 @@ def _compile_meanwhile(pipeline: str) -> None:
 
 
 def start_compiler(
-    pipeline: str, niceness: int = 0, stderr: int = subprocess.DEVNULL
+    pipeline: str, niceness: int = 0, delay: float = 0.0, stderr: int = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes] | None:
     """A process that compiles a pipeline; None while there is one already.
 
@@ -94,7 +95,7 @@ def start_compiler(
         if lock is None or cache.is_complete(pipeline):
             return None
         return subprocess.Popen(
-            [os.fsdecode(executable), "-c", COMMAND, pipeline, str(niceness), *path],
+            [os.fsdecode(executable), "-c", COMMAND, pipeline, str(niceness), str(delay), *path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,

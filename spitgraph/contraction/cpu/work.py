@@ -4,12 +4,13 @@ The fields of `Work` are that table, from which its arrays are allocated: for n 
 in P chunks of up to c pixels, contracted to up to m regions of C channels by so many threads.
 """
 
+from functools import lru_cache
 from typing import Annotated, NamedTuple, get_type_hints
 
 import numpy as np
 
 from spitgraph.contraction.cpu.connect import table_size
-from spitgraph.kernels.cpu.memory import views_of_one_block
+from spitgraph.kernels.cpu.memory import Block
 from spitgraph.kernels.cpu.team import CLOSED
 
 #: Places of the board behind those of the team: trees and edges so far.
@@ -191,17 +192,28 @@ def working_memory(
         "threads": threads,
         "table": table_size(width),
     }
-    arrays: dict[str, np.ndarray] = {}
-    for is_sparse in (False, True):
-        shapes = {
-            name: (row.dtype, sized(row.shape, dimensions))
-            for name, row in TABLE.items()
-            if row.is_sparse == is_sparse
-        }
-        arrays |= views_of_one_block(shapes, is_sparse)
-    work = Work(**arrays)
+    dense, sparse = blocks(tuple(dimensions.items()))
+    work = Work(**dense.allocate(), **sparse.allocate())
     work.board[:] = CLOSED, 0, 0, 0
     return work
+
+
+@lru_cache(maxsize=64)
+def blocks(dimensions: tuple[tuple[str, int], ...]) -> tuple[Block, Block]:
+    """Where the arrays of the table lie: those that are touched, and the sparse ones."""
+    sizes = dict(dimensions)
+    dense, sparse = (
+        Block.of(
+            {
+                name: (row.dtype, sized(row.shape, sizes))
+                for name, row in TABLE.items()
+                if row.is_sparse == is_sparse
+            },
+            is_sparse,
+        )
+        for is_sparse in (False, True)
+    )
+    return dense, sparse
 
 
 def sized(shape: str, dimensions: dict[str, int]) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ NumPy asks the system for huge pages where an array is large, which PyTorch by i
 import mmap
 from itertools import accumulate
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,23 +25,42 @@ def empty(*shape: int, dtype: type) -> Tensor:
     return torch.from_numpy(np.empty(shape, dtype))
 
 
-def views_of_one_block(shapes: Shapes, is_sparse: bool = False) -> dict[str, np.ndarray]:
-    """Arrays of the given types and shapes, not initialised, one behind the other in one block.
+class Block(NamedTuple):
+    """Where arrays lie, one behind the other in one block.
 
-    `is_sparse` says that little of a large block will be touched: it is not to have huge pages.
+    Attributes:
+        length: In bytes, alignment included.
+        places: Name, offset, type and shape of each.
+        is_sparse: Whether little of a large block will be touched: it is not to have huge pages.
     """
-    sizes = [prod(shape) * np.dtype(dtype).itemsize for dtype, shape in shapes.values()]
-    places = list(accumulate((-(-size // ALIGNMENT) * ALIGNMENT for size in sizes), initial=0))
-    length = places[-1] + ALIGNMENT
-    if is_sparse and length >= LARGE:
-        block = np.frombuffer(_private(length), np.uint8)
-    else:
-        block = np.empty(length, np.uint8)
-    start = -block.ctypes.data % ALIGNMENT
-    return {
-        name: np.ndarray(shape, dtype, buffer=block, offset=start + place)
-        for place, (name, (dtype, shape)) in zip(places, shapes.items(), strict=False)
-    }
+
+    length: int
+    places: tuple[tuple[str, int, type, tuple[int, ...]], ...]
+    is_sparse: bool
+
+    @classmethod
+    def of(cls, shapes: Shapes, is_sparse: bool = False) -> "Block":
+        """The block of arrays of the given types and shapes."""
+        sizes = [prod(shape) * np.dtype(dtype).itemsize for dtype, shape in shapes.values()]
+        offsets = list(accumulate((-(-size // ALIGNMENT) * ALIGNMENT for size in sizes), initial=0))
+        places = zip(shapes.items(), offsets, strict=False)
+        return cls(
+            offsets[-1] + ALIGNMENT,
+            tuple((name, offset, *kind) for (name, kind), offset in places),
+            is_sparse,
+        )
+
+    def allocate(self) -> dict[str, np.ndarray]:
+        """The arrays, not initialised."""
+        if self.is_sparse and self.length >= LARGE:
+            block = np.frombuffer(_private(self.length), np.uint8)
+        else:
+            block = np.empty(self.length, np.uint8)
+        start = -block.ctypes.data % ALIGNMENT
+        return {
+            name: np.ndarray(shape, dtype, buffer=block, offset=start + offset)
+            for name, offset, dtype, shape in self.places
+        }
 
 
 def _private(length: int) -> mmap.mmap:
