@@ -71,3 +71,14 @@ ATTRIBUTES = {
 NOT_OF_THE_GRAPH = frozenset(
     name for name, attribute in ATTRIBUTES.items() if attribute.counts not in "NE"
 )
+
+
+def documented() -> str:
+    """The table as a docstring has it."""
+    lines = [
+        f"        {name}: [{attribute.shape.replace(' ', ', ')}] "
+        f"{str(attribute.dtype).removeprefix('torch.')}, {attribute.meaning}."
+        for name, attribute in ATTRIBUTES.items()
+    ]
+    counts = ", ".join(f"{letter} {what}" for letter, what in COUNTS.items())
+    return "\n".join([f"    Attributes, of {counts}:", *lines])

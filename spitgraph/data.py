@@ -9,7 +9,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from spitgraph.attributes import ATTRIBUTES
+from spitgraph.attributes import ATTRIBUTES, documented
 from spitgraph.batching import (
     SAVED_TYPES,
     TokenStorage,
@@ -43,22 +43,9 @@ class RegionSizes(Tensor):
 class TokenData(Data):
     """An image as a graph: a node a token, an edge between tokens whose regions touch.
 
-    N tokens, E directed edges, H×W pixels, T levels.
-
-    Attributes:
-        x: [N, D] float32, token vectors; None before an extractor has set them.
-        edge_index: [2, E] int64, both directions, sorted, no self-loops.
-        edge_attr: [E, 1] float32, length of the shared border in pixel sides.
-        pos: [N, 2] float32, centroid (x, y) in pixels.
-        size: [N] int64, pixels.
-        bbox: [N, 4] int64, (x_min, y_min, x_max, y_max), max exclusive.
-        color: [N, 3] float32, mean RGB.
-        cluster: [H·W] int64, token of each pixel; offsets itself in a batch.
-        pixels: [H·W, 3] float32, RGB in [0, 1].
-        image_size: [1, 2] int64, (H, W).
-        hierarchy, level_sizes, num_levels: what `parents` is kept in: the parent maps one after the
-            other [Σ n_t], their lengths [T] and T [1], all int64. Flat, so that images of different
-            depth batch.
+    What it holds is said in `spitgraph.attributes.ATTRIBUTES`, by which batches, files and reports
+    go. Levels are kept flat, so that images of different depth batch; `tree` and `parents` read
+    them.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -184,6 +171,9 @@ class TokenData(Data):
         return height, width
 
 
+TokenData.__doc__ = f"{TokenData.__doc__}\n{documented()}"
+
+
 def empty_batch() -> TokenData:
     """A batch without images, to be filled; saved batches name it as what they are made by."""
     return Batch(_base_cls=TokenBatch)
@@ -221,20 +211,16 @@ def tokens_from_hierarchy(
     if any(image.requires_grad for image in images):
         pixels = torch.cat([flatten_pixels(unit_rgb(image)) for image in images])
     device = hierarchy.cluster.device
-    attributes = {
-        "edge_index": regions.edge_index,
-        "edge_attr": regions.edge_attr,
-        "pos": regions.pos,
-        "size": regions.size,
-        "bbox": regions.bbox,
-        "color": regions.color,
-        "cluster": hierarchy.cluster,
+    known = {
+        **regions._asdict(),
         "pixels": pixels,
+        "cluster": hierarchy.cluster,
         "image_size": torch.tensor([image.shape[1:] for image in images], device=device),
         "hierarchy": hierarchy.parent,
         "level_sizes": torch.tensor(hierarchy.level_sizes, dtype=torch.int64, device=device),
         "num_levels": hierarchy.num_levels.to(device),
     }
+    attributes = {name: known[name] for name in ATTRIBUTES if name in known}
     if not is_batch:
         return TokenData(**attributes)
     return filled_batch(
