@@ -9,7 +9,7 @@ from spitgraph.contraction.connect import MergeEdges
 from spitgraph.contraction.graph import RegionGraph
 from spitgraph.contraction.reduce import BoxReduce, SumReduce
 from spitgraph.contraction.select import StrongestEdgeSelect
-from spitgraph.contraction.weights import SIMILARITIES, edge_weights, self_loop_weights
+from spitgraph.contraction.weights import edge_weights, self_loop_weights
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.settings import Settings
 
@@ -23,11 +23,10 @@ def contract_once(
     graph: RegionGraph, settings: Settings, surplus: list[int] | None = None
 ) -> tuple[RegionGraph, Int64[Tensor, " n"]]:
     """One contraction step G(t) → G(t+1): the pooled graph, and the new region of every old one."""
-    similarity, compactness = SIMILARITIES[settings.similarity], settings.compactness
     clusters = select(
         graph,
-        edge_weights(graph, similarity, compactness),
-        self_loop_weights(graph, compactness),
+        edge_weights(graph, settings),
+        self_loop_weights(graph, settings),
         surplus,
     )
     # regions are numbered by first pixel: the first of an image's old ones is in the first new one

@@ -24,13 +24,12 @@ from spitgraph.settings import Settings
 
 def edge_weights(level: Level, settings: Settings) -> list[float]:
     """See `naive.edge_weights`."""
-    similarity = weights.SIMILARITIES[settings.similarity]
-    return weights.edge_weights(graph(level), similarity, settings.compactness).tolist()
+    return weights.edge_weights(graph(level), settings).tolist()
 
 
 def self_loop_weights(level: Level, settings: Settings) -> list[float]:
     """See `naive.self_loop_weights`."""
-    return weights.self_loop_weights(graph(level), settings.compactness).tolist()
+    return weights.self_loop_weights(graph(level), settings).tolist()
 
 
 def choose(level: Level, settings: Settings, weight: list[float], loop: list[float]) -> list[int]:

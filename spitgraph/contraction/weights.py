@@ -13,6 +13,7 @@ from torch import Tensor
 
 from spitgraph.contraction.graph import EDGES_AT_A_TIME, STEPS_PER_UNIT, RegionGraph
 from spitgraph.extensions import scatter_sum
+from spitgraph.settings import Settings
 
 EdgeWeight = Float64[Tensor, " E"]
 Similarity = Callable[
@@ -107,8 +108,9 @@ def square_root(values: Float64[Tensor, " k"]) -> Float64[Tensor, " k"]:
     return torch.from_numpy(np.sqrt(values.numpy()))
 
 
-def edge_weights(graph: RegionGraph, similarity: Similarity, compactness: float) -> EdgeWeight:
+def edge_weights(graph: RegionGraph, settings: Settings) -> EdgeWeight:
     """Weight of every edge, in [0, 1] (METHOD 2.1, 2.3)."""
+    similarity, compactness = SIMILARITIES[settings.similarity], settings.compactness
     size = graph.size.double()
     mean = graph.sums.double().div_(size).div_(STEPS_PER_UNIT)
     weights = mean.new_empty(graph.edge_index.shape[1])
@@ -122,7 +124,7 @@ def edge_weights(graph: RegionGraph, similarity: Similarity, compactness: float)
     return weights
 
 
-def self_loop_weights(graph: RegionGraph, compactness: float) -> Float64[Tensor, " n"]:
+def self_loop_weights(graph: RegionGraph, settings: Settings) -> Float64[Tensor, " n"]:
     """Weight of every region's self-loop, −∞ where it has none (METHOD 2.2, 2.3).
 
     clip((|v| − m)/s, −¾, ¾) mapped to [0, 1], with m and s the mean and standard deviation of the
@@ -141,10 +143,10 @@ def self_loop_weights(graph: RegionGraph, compactness: float) -> Float64[Tensor,
     deviation = square_root((total_square / counts - mean * mean).clamp(min=0))
     mean, deviation = graph.of_regions(mean), graph.of_regions(deviation)
     weight = (((size - mean) / deviation).clamp(-0.75, 0.75) + 1) / 2
-    if compactness != 0:
+    if settings.compactness != 0:
         assert graph.box is not None
         squareness = box_fill(graph.size, graph.box)
-        weight = compactness * squareness + (1 - compactness) * weight
+        weight = settings.compactness * squareness + (1 - settings.compactness) * weight
     return torch.where((graph.size > 1) & (deviation > 0), weight, -torch.inf)
 
 
