@@ -8,16 +8,15 @@ their tensors' hashes are compared, and the vectors of its tokens.
 
 import argparse
 import hashlib
-import os
 import pickle
-import subprocess
 import sys
 import tempfile
 from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from two_trees import run, two_trees, warm_up
+
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 #: Largest difference of vectors, relatively to max(1, |x|).
 TOLERANCE = 1e-6
@@ -39,12 +38,9 @@ def record(out: Path, pictures: list[Path], plain: bool) -> None:
     from PIL import Image
     from tqdm import tqdm
 
-    import spitgraph
     from spitgraph import InterpolationExtractor, SuperpixelTokenizer, kernels
 
-    if not plain and hasattr(kernels, "warm_up"):
-        kernels.warm_up()
-    told = {"source": str(Path(spitgraph.__file__).parent)}
+    told = {"source": warm_up()}
     extractor = InterpolationExtractor()
     with kernels.plain() if plain else nullcontext():
         for path in tqdm(pictures, unit="image", disable=None):
@@ -98,24 +94,14 @@ def main() -> int:
     if options.record:
         record(options.record, pictures, options.plain)
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder, "tree")
-        git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--detach", str(tree), options.commit], check=True)
-        try:
-            told = []
-            for source in (tree, ROOT):
-                out = Path(folder, f"{len(told)}.pickle")
-                subprocess.run(
-                    [sys.executable, __file__, options.commit, *map(str, options.folders)]
-                    + ["--record", str(out)] + ["--plain"] * options.plain,
-                    env={**os.environ, "PYTHONPATH": str(source)},
-                    check=True,
-                )  # fmt: skip
-                told.append(pickle.loads(out.read_bytes()))
-                assert told[-1]["source"].startswith(str(source.resolve())), told[-1]["source"]
-        finally:
-            subprocess.run([*git, "remove", "--force", str(tree)], check=True)
+    told = []
+    with tempfile.TemporaryDirectory() as folder, two_trees(options.commit) as trees:
+        for source in trees:
+            out = Path(folder, f"{len(told)}.pickle")
+            arguments = [options.commit, *map(str, options.folders), "--record", str(out)]
+            run(__file__, source, *arguments, *["--plain"] * options.plain)
+            told.append(pickle.loads(out.read_bytes()))
+            assert told[-1]["source"] == source.resolve(), told[-1]["source"]
     return 1 if compare(*told) else 0
 
 
