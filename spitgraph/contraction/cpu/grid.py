@@ -43,11 +43,13 @@ def choose_directions(
     if height * width == 1:
         direction[0] = 0
         return
-    across = np.full(width + 1, NO_EDGE)  # [x] lies left of pixel x, [x + 1] right of it
+    across = np.empty(width + 1)  # [x] lies left of pixel x, [x + 1] right of it
+    across[:] = NO_EDGE
     left, right = across[:width], across[1:]
-    above, below = np.full(width, NO_EDGE), np.full(width, NO_EDGE)
+    above, below = np.empty(width), np.empty(width)
+    below[:] = NO_EDGE
     features = np.empty((len(features_q), width))  # of a row
-    features_below = np.empty_like(features)
+    features_below = np.empty((len(features_q), width))
     tied = np.empty(width, np.uint32)
     start = max(begin - width, 0)
     load_row(features_q, start - origin, features)

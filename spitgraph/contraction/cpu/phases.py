@@ -12,6 +12,7 @@ from spitgraph.contraction.cpu.grid import choose_directions
 from spitgraph.contraction.cpu.reduce import (
     Totals,
     clear,
+    copy_totals,
     mean_features,
     pool_pixels,
     pool_regions,
@@ -38,12 +39,12 @@ FIND_TREES, POOL_REGIONS, MERGE_EDGES = (np.int64(phase) for phase in range(8, 1
 ZERO = np.int64(0)
 
 
-@kernel
+@part
 def work_on(
     phase: int, chunk: int, worker: int, image: Image, work: Work, labels: np.ndarray
 ) -> None:
     """One chunk of one phase."""
-    if phase in (GROW, GROW_CUT):
+    if phase == GROW or phase == GROW_CUT:
         grow(chunk, worker, image, work, labels, phase == GROW_CUT)
     elif phase == POOL_TREES:
         pool_trees(chunk, work, labels)
@@ -66,7 +67,7 @@ def work_on(
 # ---- from pixels to regions ----------------------------------------------------------------------
 
 
-@kernel
+@part
 def grow(
     chunk: int, worker: int, image: Image, work: Work, labels: np.ndarray, is_cut: bool
 ) -> None:
@@ -77,7 +78,7 @@ def grow(
     tree_number = work.chunk_number[worker]
     features_q, origin = chunk_features(image, begin, end, work.lab[worker])
     if is_cut:
-        direction[:] = work.cut[begin:end]
+        copy(work.cut[begin:end], direction)
     else:
         choose_directions(
             features_q,
@@ -98,13 +99,10 @@ def grow(
     clear(ZERO, count, pooled)
     pool_pixels(begin, label, tree_number, features_q, begin - origin, width, pooled)
     if not is_alone:
-        work.border[chunk, 0], work.border[chunk, 1] = direction[:width], direction[-width:]
+        copy(direction[:width], work.border[chunk, 0])
+        copy(direction[len(direction) - width :], work.border[chunk, 1])
         place = work.totals_at[chunk] = fetch_add(work.board, TREES, count)
-        sums, size, box = current(work)
-        sums[place : place + count] = pooled.sums[:count]
-        size[place : place + count] = pooled.size[:count]
-        if len(box) > 0:
-            box[place : place + count] = pooled.box[:count]
+        copy_totals(pooled, count, current(work), place)
 
 
 @kernel
@@ -153,8 +151,8 @@ def list_edges(chunk: int, worker: int, image: Image, work: Work, labels: np.nda
     count = work.edges_found[chunk] = connect_pixels(begin, end, image.width, labels, u, v)
     place = work.edges_at[chunk] = fetch_add(work.board, EDGES, count)
     if not is_alone:
-        work.u[place : place + count] = u[:count]
-        work.v[place : place + count] = v[:count]
+        copy(u[:count], work.u[place:])
+        copy(v[:count], work.v[place:])
 
 
 # ---- from regions to regions ---------------------------------------------------------------------
@@ -167,7 +165,8 @@ def find_strongest(chunk: int, image: Image, work: Work) -> None:
     sums, size, box = current(work)
     work.squared_sizes[chunk] = sum_of_squares(size[begin:end])
     mean_features(begin, end, sums, size, means(work))
-    work.best[begin:end] = NO_EDGE
+    for v in range(begin, end):
+        work.best[v] = NO_EDGE
     edges = edges_of(chunk, work)
     work.edges_leaving[chunk] = strongest_edges(
         begin,
@@ -236,6 +235,13 @@ def merge_edges_of(chunk: int, worker: int, work: Work) -> None:
     work.edges_found[chunk] = merge_edges(
         work.label, work.u[edges], work.v[edges], work.table[worker]
     )
+
+
+@part
+def copy(source: np.ndarray, target: np.ndarray) -> None:
+    """The same as assigning to a slice, which takes much longer to compile."""
+    for k in range(len(source)):
+        target[k] = source[k]
 
 
 # ---- where things are ----------------------------------------------------------------------------
