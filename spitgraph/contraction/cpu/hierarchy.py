@@ -22,6 +22,7 @@ from spitgraph.contraction.cpu.phases import (
     POOL_REGIONS,
     POOL_TREES,
     ZERO,
+    totals_of_level,
     work_on,
 )
 from spitgraph.contraction.cpu.work import Image, Work
@@ -65,12 +66,14 @@ def contract_image(
         open_phase(work.board, phase)
     while phase != HOME:
         phase, chunk = next_chunk(work.board, chunks)
+        now = totals_of_level(work.level[0], work)
+        later = totals_of_level(work.level[0] + 1, work)
         if chunk >= 0 and phase != HOME:
-            work_on(phase, chunk, worker, image, work, labels)
+            work_on(phase, chunk, worker, image, work, labels, now, later)
             finish_chunk(work.board)
         elif worker == 0:
             await_all(work.board, chunks)
-            conclude(phase, image, work, labels, num_regions)
+            conclude(phase, image, work, labels, now, later, num_regions)
             merged = work.first_cluster[chunks]
             is_last = not goes_on(level + 1, merged, levels, num_regions)
             phase = next_phase(phase, chunks, merged, num_regions, is_last)
@@ -118,7 +121,7 @@ def next_phase(phase: int, chunks: int, merged: int, num_regions: int, is_last: 
         return CHOOSE
     if phase == CHOOSE and num_regions > 0:
         return COUNT_CHOSEN
-    if phase == CHOOSE or phase == COUNT_CHOSEN:
+    if phase in (CHOOSE, COUNT_CHOSEN):
         return FIND_TREES
     if phase == FIND_TREES and not is_last:
         return POOL_REGIONS

@@ -17,12 +17,10 @@ from spitgraph.contraction.cpu.phases import (
     POOL_TREES,
     ZERO,
     chunk_features,
-    current,
-    following,
     means,
-    totals_of_trees,
+    totals_from,
 )
-from spitgraph.contraction.cpu.reduce import pool_listed
+from spitgraph.contraction.cpu.reduce import Totals, pool_listed
 from spitgraph.contraction.cpu.select import (
     choose_by_force,
     keep_strongest,
@@ -46,18 +44,26 @@ def divide_pixels(image: Image, work: Work) -> None:
 
 
 @part
-def conclude(phase: int, image: Image, work: Work, labels: np.ndarray, num_regions: int) -> None:
-    """What is left to do when all chunks of a phase are done."""
+def conclude(
+    phase: int,
+    image: Image,
+    work: Work,
+    labels: np.ndarray,
+    now: Totals,
+    later: Totals,
+    num_regions: int,
+) -> None:
+    """What is left to do when all chunks of a phase are done; see `phases.work_on`."""
     count = work.first_region[len(work.trees_found)]
-    if phase == GROW or phase == GROW_CUT or phase == FIND_TREES:
+    if phase in (GROW, GROW_CUT, FIND_TREES):
         merged = join_trees(work, labels)
         if phase == GROW and merged < num_regions:
             cut_edges(image, work.cut, num_regions)
             work.board[TREES] = 0
     elif phase == POOL_TREES:
-        pool_trees_left_over(work)
+        pool_trees_left_over(work, now, later)
     elif phase == FIND_STRONGEST:
-        weigh_leaving_edges(image, work)
+        weigh_leaving_edges(image, work, now, means(later))
         squares = total(work.squared_sizes)
         work.moments[0], work.moments[1] = size_moments(len(labels), squares, count)
     elif phase == CHOOSE:
@@ -68,7 +74,7 @@ def conclude(phase: int, image: Image, work: Work, labels: np.ndarray, num_regio
         if total(work.edges_chosen) > count - num_regions:
             keep_strongest(work.best[:count], work.neighbour, count - num_regions)
     elif phase == POOL_REGIONS:
-        pool_regions_left_over(work)
+        pool_regions_left_over(work, now, later)
 
 
 @part
@@ -97,27 +103,25 @@ def join_trees(work: Work, labels: np.ndarray) -> int:
 
 
 @part
-def pool_trees_left_over(work: Work) -> None:
+def pool_trees_left_over(work: Work, now: Totals, later: Totals) -> None:
     """Trees of clusters that begin in an earlier chunk."""
-    pooled = following(work)
     for c in range(len(work.regions_left)):
         first = work.trees_before[c]
         listed = work.left_over[first : first + work.regions_left[c]]
-        pool_listed(listed, work.tree_number[first:], totals_of_trees(c, work), pooled)
+        pool_listed(listed, work.tree_number[first:], totals_from(work.totals_at[c], now), later)
 
 
 @part
-def pool_regions_left_over(work: Work) -> None:
+def pool_regions_left_over(work: Work, now: Totals, later: Totals) -> None:
     """Regions of clusters that begin in an earlier chunk."""
-    totals, pooled = current(work), following(work)
     for c in range(len(work.regions_left)):
         first = work.first_region[c]
         listed = work.left_over[first : first + work.regions_left[c]]
-        pool_listed(listed, work.label, totals, pooled)
+        pool_listed(listed, work.label, now, later)
 
 
 @part
-def weigh_leaving_edges(image: Image, work: Work) -> None:
+def weigh_leaving_edges(image: Image, work: Work, now: Totals, mean: np.ndarray) -> None:
     """Edges between two chunks."""
     count = total(work.edges_leaving)
     u, v = np.empty(count, np.uint32), np.empty(count, np.uint32)
@@ -127,7 +131,6 @@ def weigh_leaving_edges(image: Image, work: Work) -> None:
             e = work.edges_at[c] + work.leaving[i]
             u[k], v[k] = work.u[e], work.v[e]
             k += 1
-    _, size, box = current(work)
     strongest_edges(
         ZERO,
         len(work.neighbour),
@@ -135,9 +138,9 @@ def weigh_leaving_edges(image: Image, work: Work) -> None:
         image.compactness,
         u,
         v,
-        means(work),
-        size,
-        box,
+        mean,
+        now.size,
+        now.box,
         work.best,
         work.nearest,
         work.leaving[:0],
