@@ -7,6 +7,8 @@ from spitgraph.kernels.cpu.jit import kernel, part
 
 #: Directions to go from a pixel, one bit each; 0 is to stay.
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
+#: How much further right a neighbour is: numbers with a type, see `phases`.
+BELOW, BESIDE = np.int64(0), np.int64(1)
 #: Below every priority but one in 2⁶⁴.
 LOWEST = np.int64(-(2**63))
 _ONE = np.uint8(1)
@@ -59,9 +61,9 @@ def choose_directions(
             below[:] = NO_EDGE
         else:
             load_row(features_q, row + width - origin, features_below)
-            row_weights(code, compactness, features, features_below, 0, below)
+            row_weights(code, compactness, features, features_below, BELOW, below)
         if row >= begin:
-            row_weights(code, compactness, features, features, 1, right)
+            row_weights(code, compactness, features, features, BESIDE, right)
             here = direction[row - begin : row - begin + width]
             if point_to_strongest(left, right, above, below, here):
                 break_ties(here, row, width, tied)
