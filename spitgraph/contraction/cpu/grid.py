@@ -7,6 +7,8 @@ from spitgraph.kernels.cpu.jit import kernel, part
 
 #: Directions to go from a pixel, one bit each; 0 is to stay.
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
+#: How much further right a neighbour is: numbers with a type, see `phases`.
+BELOW, BESIDE = np.int64(0), np.int64(1)
 #: Below every priority but one in 2⁶⁴.
 LOWEST = np.int64(-(2**63))
 _ONE = np.uint8(1)
@@ -43,11 +45,13 @@ def choose_directions(
     if height * width == 1:
         direction[0] = 0
         return
-    across = np.full(width + 1, NO_EDGE)  # [x] lies left of pixel x, [x + 1] right of it
+    across = np.empty(width + 1)  # [x] lies left of pixel x, [x + 1] right of it
+    across[:] = NO_EDGE
     left, right = across[:width], across[1:]
-    above, below = np.full(width, NO_EDGE), np.full(width, NO_EDGE)
+    above, below = np.empty(width), np.empty(width)
+    below[:] = NO_EDGE
     features = np.empty((len(features_q), width))  # of a row
-    features_below = np.empty_like(features)
+    features_below = np.empty((len(features_q), width))
     tied = np.empty(width, np.uint32)
     start = max(begin - width, 0)
     load_row(features_q, start - origin, features)
@@ -57,9 +61,9 @@ def choose_directions(
             below[:] = NO_EDGE
         else:
             load_row(features_q, row + width - origin, features_below)
-            row_weights(code, compactness, features, features_below, 0, below)
+            row_weights(code, compactness, features, features_below, BELOW, below)
         if row >= begin:
-            row_weights(code, compactness, features, features, 1, right)
+            row_weights(code, compactness, features, features, BESIDE, right)
             here = direction[row - begin : row - begin + width]
             if point_to_strongest(left, right, above, below, here):
                 break_ties(here, row, width, tied)

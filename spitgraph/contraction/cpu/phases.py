@@ -12,6 +12,7 @@ from spitgraph.contraction.cpu.grid import choose_directions
 from spitgraph.contraction.cpu.reduce import (
     Totals,
     clear,
+    copy_totals,
     mean_features,
     pool_pixels,
     pool_regions,
@@ -38,46 +39,89 @@ FIND_TREES, POOL_REGIONS, MERGE_EDGES = (np.int64(phase) for phase in range(8, 1
 ZERO = np.int64(0)
 
 
-@kernel
+@part
 def work_on(
-    phase: int, chunk: int, worker: int, image: Image, work: Work, labels: np.ndarray
+    phase: int,
+    chunk: int,
+    worker: int,
+    image: Image,
+    work: Work,
+    labels: np.ndarray,
+    now: Totals,
+    later: Totals,
 ) -> None:
-    """One chunk of one phase."""
+    """One chunk of one phase.
+
+    Args:
+        phase: Which.
+        chunk: Which.
+        worker: The thread.
+        image: The image.
+        work: Working memory.
+        labels: [H·W] uint32, region of level 1 of each pixel.
+        now: What the regions of this level hold.
+        later: What those of the next hold.
+    """
+    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
     if phase in (GROW, GROW_CUT):
-        grow(chunk, worker, image, work, labels, phase == GROW_CUT)
+        is_cut = phase == GROW_CUT
+        grow(chunk, worker, image, work, labels, now, later, begin, end, is_cut)
     elif phase == POOL_TREES:
-        pool_trees(chunk, work, labels)
+        pool_trees(chunk, work, labels[begin:end], now, later)
     elif phase == LIST_EDGES:
-        list_edges(chunk, worker, image, work, labels)
+        list_edges(chunk, worker, image.width, work, labels, begin, end)
     elif phase == FIND_STRONGEST:
-        find_strongest(chunk, image, work)
+        find_strongest(chunk, image, work, now, means(later), begin, end)
     elif phase == CHOOSE:
-        choose_neighbours(chunk, image, work)
+        work.merging[chunk] = choose(
+            begin,
+            end,
+            image.compactness,
+            work.moments,
+            now.size,
+            now.box,
+            work.best,
+            work.nearest,
+            work.neighbour,
+        )
     elif phase == COUNT_CHOSEN:
-        count_chosen(chunk, work)
+        work.edges_chosen[chunk] = count_chosen_edges(begin, end, work.neighbour)
     elif phase == FIND_TREES:
-        find_trees(chunk, work)
+        crossing = work.crossing[:, begin:end]
+        work.pointers_crossing[chunk] = find_roots(begin, end, work.neighbour, crossing)
+        work.trees_found[chunk] = number_by_first(begin, end, work.neighbour, work.label)
     elif phase == POOL_REGIONS:
-        pool_clusters(chunk, work)
+        pool_clusters(chunk, work, now, later, begin, end)
     else:
-        merge_edges_of(chunk, worker, work)
+        edges = slice(work.edges_at[chunk], work.edges_at[chunk] + work.edges_found[chunk])
+        work.edges_found[chunk] = merge_edges(
+            work.label, work.u[edges], work.v[edges], work.table[worker]
+        )
 
 
 # ---- from pixels to regions ----------------------------------------------------------------------
 
 
-@kernel
+@part
 def grow(
-    chunk: int, worker: int, image: Image, work: Work, labels: np.ndarray, is_cut: bool
+    chunk: int,
+    worker: int,
+    image: Image,
+    work: Work,
+    labels: np.ndarray,
+    now: Totals,
+    later: Totals,
+    begin: int,
+    end: int,
+    is_cut: bool,
 ) -> None:
     """Features, strongest edges, trees, and what these hold: `trees_found`."""
-    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
     width, is_alone = image.width, len(work.trees_found) == 1
     direction, label = work.direction[worker][: end - begin], labels[begin:end]
     tree_number = work.chunk_number[worker]
     features_q, origin = chunk_features(image, begin, end, work.lab[worker])
     if is_cut:
-        direction[:] = work.cut[begin:end]
+        copy(work.cut[begin:end], direction)
     else:
         choose_directions(
             features_q,
@@ -92,19 +136,16 @@ def grow(
             np.empty(0),  # weights are not needed
         )
     count = work.trees_found[chunk] = grow_trees(direction, width, label, tree_number)
-    pooled = following(work)
+    pooled = later
     if not is_alone:
         pooled = Totals(work.chunk_sums[worker], work.chunk_size[worker], work.chunk_box[worker])
     clear(ZERO, count, pooled)
     pool_pixels(begin, label, tree_number, features_q, begin - origin, width, pooled)
     if not is_alone:
-        work.border[chunk, 0], work.border[chunk, 1] = direction[:width], direction[-width:]
+        copy(direction[:width], work.border[chunk, 0])
+        copy(direction[len(direction) - width :], work.border[chunk, 1])
         place = work.totals_at[chunk] = fetch_add(work.board, TREES, count)
-        sums, size, box = current(work)
-        sums[place : place + count] = pooled.sums[:count]
-        size[place : place + count] = pooled.size[:count]
-        if len(box) > 0:
-            box[place : place + count] = pooled.box[:count]
+        copy_totals(pooled, count, now, place)
 
 
 @kernel
@@ -126,49 +167,52 @@ def chunk_features(
 
 
 @part
-def pool_trees(chunk: int, work: Work, labels: np.ndarray) -> None:
+def pool_trees(chunk: int, work: Work, labels: np.ndarray, now: Totals, later: Totals) -> None:
     """What the clusters of its trees hold, where several chunks share them: `regions_left`."""
     trees = slice(work.trees_before[chunk], work.trees_before[chunk + 1])
     tree_number = work.tree_number[trees]
     first = work.first_cluster[chunk]
-    relabel(labels[work.first_region[chunk] : work.first_region[chunk + 1]], tree_number)
-    clear(first, work.first_cluster[chunk + 1], following(work))
+    relabel(labels, tree_number)
+    clear(first, work.first_cluster[chunk + 1], later)
     work.regions_left[chunk] = pool_regions(
         ZERO,
         len(tree_number),
         first,
         tree_number,
-        totals_of_trees(chunk, work),
-        following(work),
+        totals_from(work.totals_at[chunk], now),
+        later,
         work.left_over[trees],
     )
 
 
 @part
-def list_edges(chunk: int, worker: int, image: Image, work: Work, labels: np.ndarray) -> None:
+def list_edges(
+    chunk: int, worker: int, width: int, work: Work, labels: np.ndarray, begin: int, end: int
+) -> None:
     """Edges between regions of pixels: `edges_at`, `edges_found`."""
     is_alone = len(work.trees_found) == 1
     u, v = (work.u, work.v) if is_alone else (work.chunk_u[worker], work.chunk_v[worker])
-    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
-    count = work.edges_found[chunk] = connect_pixels(begin, end, image.width, labels, u, v)
+    count = work.edges_found[chunk] = connect_pixels(begin, end, width, labels, u, v)
     place = work.edges_at[chunk] = fetch_add(work.board, EDGES, count)
     if not is_alone:
-        work.u[place : place + count] = u[:count]
-        work.v[place : place + count] = v[:count]
+        copy(u[:count], work.u[place:])
+        copy(v[:count], work.v[place:])
 
 
 # ---- from regions to regions ---------------------------------------------------------------------
 
 
 @part
-def find_strongest(chunk: int, image: Image, work: Work) -> None:
+def find_strongest(
+    chunk: int, image: Image, work: Work, now: Totals, mean: np.ndarray, begin: int, end: int
+) -> None:
     """Strongest edge of each region: `squared_sizes`, `edges_leaving`."""
-    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
-    sums, size, box = current(work)
+    sums, size, box = now
     work.squared_sizes[chunk] = sum_of_squares(size[begin:end])
-    mean_features(begin, end, sums, size, means(work))
-    work.best[begin:end] = NO_EDGE
-    edges = edges_of(chunk, work)
+    mean_features(begin, end, sums, size, mean)
+    for v in range(begin, end):
+        work.best[v] = NO_EDGE
+    edges = slice(work.edges_at[chunk], work.edges_at[chunk] + work.edges_found[chunk])
     work.edges_leaving[chunk] = strongest_edges(
         begin,
         end,
@@ -176,7 +220,7 @@ def find_strongest(chunk: int, image: Image, work: Work) -> None:
         image.compactness,
         work.u[edges],
         work.v[edges],
-        means(work),
+        mean,
         size,
         box,
         work.best,
@@ -186,90 +230,38 @@ def find_strongest(chunk: int, image: Image, work: Work) -> None:
 
 
 @part
-def choose_neighbours(chunk: int, image: Image, work: Work) -> None:
-    """Whom each region merges with: `merging`."""
-    _, size, box = current(work)
-    work.merging[chunk] = choose(
-        work.first_region[chunk],
-        work.first_region[chunk + 1],
-        image.compactness,
-        work.moments,
-        size,
-        box,
-        work.best,
-        work.nearest,
-        work.neighbour,
-    )
-
-
-@part
-def count_chosen(chunk: int, work: Work) -> None:
-    """How many edges would be contracted: `edges_chosen`."""
-    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
-    work.edges_chosen[chunk] = count_chosen_edges(begin, end, work.neighbour)
-
-
-@part
-def find_trees(chunk: int, work: Work) -> None:
-    """Trees that the chosen edges make: `pointers_crossing`, `trees_found`."""
-    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
-    crossing = work.crossing[:, begin:end]
-    work.pointers_crossing[chunk] = find_roots(begin, end, work.neighbour, crossing)
-    work.trees_found[chunk] = number_by_first(begin, end, work.neighbour, work.label)
-
-
-@part
-def pool_clusters(chunk: int, work: Work) -> None:
+def pool_clusters(chunk: int, work: Work, now: Totals, later: Totals, begin: int, end: int) -> None:
     """What the clusters hold: `regions_left`."""
-    begin, end = work.first_region[chunk], work.first_region[chunk + 1]
     first = work.first_cluster[chunk]
-    clear(first, work.first_cluster[chunk + 1], following(work))
+    clear(first, work.first_cluster[chunk + 1], later)
     work.regions_left[chunk] = pool_regions(
-        begin, end, first, work.label, current(work), following(work), work.left_over[begin:end]
+        begin, end, first, work.label, now, later, work.left_over[begin:end]
     )
 
 
 @part
-def merge_edges_of(chunk: int, worker: int, work: Work) -> None:
-    """Edges between the clusters: `edges_found`."""
-    edges = edges_of(chunk, work)
-    work.edges_found[chunk] = merge_edges(
-        work.label, work.u[edges], work.v[edges], work.table[worker]
-    )
+def copy(source: np.ndarray, target: np.ndarray) -> None:
+    """The same as assigning to a slice, which takes much longer to compile."""
+    for k in range(len(source)):
+        target[k] = source[k]
 
 
 # ---- where things are ----------------------------------------------------------------------------
 
 
 @part
-def current(work: Work) -> Totals:
-    """What the regions of this level hold."""
-    parity = work.level[0] % 2
-    return Totals(work.sums[parity], work.size[parity], work.box[parity])
+def totals_of_level(level: int, work: Work) -> Totals:
+    """What the regions of a level hold, as long as the level two above it holds nothing yet."""
+    return Totals(work.sums[level % 2], work.size[level % 2], work.box[level % 2])
 
 
 @part
-def following(work: Work) -> Totals:
-    """What the regions of the next level hold."""
-    parity = (work.level[0] + 1) % 2
-    return Totals(work.sums[parity], work.size[parity], work.box[parity])
-
-
-@part
-def means(work: Work) -> np.ndarray:
+def means(later: Totals) -> np.ndarray:
     """Mean features [m, C] float64 of the regions, where the next level's sums will be."""
-    return work.sums[(work.level[0] + 1) % 2].view(np.float64)
+    return later.sums.view(np.float64)
 
 
 @part
-def totals_of_trees(chunk: int, work: Work) -> Totals:
-    """What a chunk's trees of pixels hold."""
-    sums, size, box = current(work)
-    place = work.totals_at[chunk]
-    return Totals(sums[place:], size[place:], box[place:])
-
-
-@part
-def edges_of(chunk: int, work: Work) -> slice:
-    """Where a chunk's edges are."""
-    return slice(work.edges_at[chunk], work.edges_at[chunk] + work.edges_found[chunk])
+def totals_from(place: int, totals: Totals) -> Totals:
+    """What is held from a place on."""
+    return Totals(totals.sums[place:], totals.size[place:], totals.box[place:])

@@ -41,6 +41,19 @@ def clear(first: int, last: int, totals: Totals) -> None:
             box[a, 0], box[a, 1], box[a, 2], box[a, 3] = FAR, FAR, 0, 0
 
 
+@part
+def copy_totals(source: Totals, count: int, target: Totals, place: int) -> None:
+    """What the first `count` regions hold goes to other regions, from `place` on."""
+    for a in range(count):
+        target.size[place + a] = source.size[a]
+        for c in range(source.sums.shape[1]):
+            target.sums[place + a, c] = source.sums[a, c]
+    if len(target.box) > 0:
+        for a in range(count):
+            for k in range(4):
+                target.box[place + a, k] = source.box[a, k]
+
+
 @kernel
 def pool_pixels(
     begin: int,

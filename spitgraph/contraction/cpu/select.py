@@ -21,6 +21,8 @@ from spitgraph.kernels.cpu.jit import kernel, part
 #: Edges weighed at a time.
 BLOCK = 1024
 _NONE = np.uint32(2**32 - 1)
+#: The lowest int64, whose only bit is that of the sign.
+LOWEST, _SHIFT = np.int64(-(2**63)), np.uint64(1)
 
 
 @kernel
@@ -152,26 +154,45 @@ def count_chosen_edges(begin: int, end: int, neighbour: np.ndarray) -> int:
 def keep_strongest(weight: np.ndarray, neighbour: np.ndarray, at_most: int) -> None:
     """Drop all but the `at_most` strongest of the chosen edges, by weight, then priority.
 
-    `weight` [n] is that of the edge that each region chose.
+    `weight` [n] is that of the edge that each region chose, not negative.
     """
     count = len(weight)
-    once = np.empty(count, np.bool_)
+    bits = weight.view(np.int64)  # which are in the same order
+    rank = np.empty(count, np.int64)
+    chosen = 0
     for v in range(count):
-        once[v] = stands_for_edge(neighbour, v)
-    weights = weight[once]
-    least = np.sort(weights)[len(weights) - at_most]
-    priorities = np.empty(np.sum(weights == least), np.int64)
-    k = 0
+        if stands_for_edge(neighbour, v):
+            rank[chosen] = bits[v]
+            chosen += 1
+    least = kth_smallest(rank[:chosen], chosen - at_most)
+    stronger = equal = 0
     for v in range(count):
-        if once[v] and weight[v] == least:
-            priorities[k] = edge_priority(v, neighbour[v])
-            k += 1
-    lowest = np.sort(priorities)[len(priorities) - (at_most - np.sum(weights > least))]
+        if stands_for_edge(neighbour, v):
+            stronger += bits[v] > least
+            if bits[v] == least:
+                rank[equal] = edge_priority(v, neighbour[v])
+                equal += 1
+    lowest = kth_smallest(rank[:equal], equal - (at_most - stronger))
     for v in range(count):
         if neighbour[v] != v and (
-            weight[v] < least or (weight[v] == least and edge_priority(v, neighbour[v]) < lowest)
+            bits[v] < least or (bits[v] == least and edge_priority(v, neighbour[v]) < lowest)
         ):
             neighbour[v] = v
+
+
+@kernel
+def kth_smallest(values: np.ndarray, k: int) -> int:
+    """The value that k of the int64 values come before in order, found bit by bit."""
+    value = LOWEST
+    step = LOWEST
+    for _ in range(64):
+        middle = value ^ step  # with the next bit, whose sign is the other way round
+        below = 0
+        for i in range(len(values)):
+            below += values[i] < middle
+        value = middle if below <= k else value
+        step = np.int64(np.uint64(step) >> _SHIFT)
+    return value
 
 
 @kernel
@@ -257,5 +278,18 @@ def unite_across_chunks(
     for c in range(len(num_crossing)):
         for k in range(first_region[c], first_region[c] + num_crossing[c]):
             v, u = crossing[0, k], crossing[1, k]
-            d = np.searchsorted(first_region, np.int64(u), side="right") - 1
+            d = chunk_of(np.int64(u), first_region)
             unite(tree_number, trees_before[c] + label[v], trees_before[d] + label[u])
+
+
+@part
+def chunk_of(region: int, first_region: np.ndarray) -> int:
+    """The last chunk that begins at a region or before."""
+    low, high = 0, len(first_region)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if first_region[middle] <= region:
+            low = middle
+        else:
+            high = middle
+    return low
