@@ -1,5 +1,6 @@
 """What the process does that `serving` starts: compile one pipeline's kernels into the cache."""
 
+import gc
 import os
 import time
 from contextlib import suppress
@@ -17,7 +18,9 @@ def main(name: str, niceness: int) -> None:
     with cache.tries_file(name).open("ab") as tries:
         tries.write(b".")
     start = time.perf_counter()
-    PIPELINES[name].examples()()
+    examples = PIPELINES[name].examples()
+    gc.freeze()  # what was imported: each collection would walk through all of it
+    examples()
     pipeline = PIPELINES[name].modules
     own = [k for k in jit.KERNELS if k.__module__.removeprefix("spitgraph.").startswith(pipeline)]
     cache.note_completion(name, own, time.perf_counter() - start)

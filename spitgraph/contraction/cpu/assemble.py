@@ -8,7 +8,9 @@ from spitgraph.kernels.cpu.jit import kernel
 @kernel
 def token_of_region(deep: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Token of each region of level 1, from the parent maps of the levels above, last to first."""
-    token = np.arange(np.uint32(counts[-1]), dtype=np.uint32)
+    token = np.empty(counts[-1], np.uint32)
+    for t in range(len(token)):
+        token[t] = t
     end = len(deep)
     for level in range(len(counts) - 2, 0, -1):
         parent = deep[end - counts[level] : end]
