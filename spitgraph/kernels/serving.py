@@ -129,16 +129,17 @@ def warm_up() -> dict[str, float]:
 
 
 def _compile_side_by_side(pipelines: list[str]) -> None:
-    """A process each, or one that others have started before."""
+    """A process each, as many at a time as there are processors; or those that others started."""
     started: dict[str, subprocess.Popen[bytes]] = {}
     waiting = list(pipelines)
     while waiting:
         for name in waiting:
-            if name not in started:
+            running = sum(process.poll() is None for process in started.values())
+            if name not in started and running < (os.cpu_count() or 1):
                 process = start_compiler(name, stderr=subprocess.PIPE)
                 if process is not None:
                     started[name] = process
-            elif started[name].poll() is not None:
+            elif name in started and started[name].poll() is not None:
                 _, complaint = started[name].communicate()
                 if not cache.is_complete(name):
                     reason = complaint.decode(errors="replace").strip()[-2000:]
