@@ -23,7 +23,7 @@ from spitgraph.contraction.cpu.hierarchy import contract_image
 from spitgraph.contraction.cpu.weights import CODES
 from spitgraph.contraction.cpu.work import Image, Work, working_memory
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.kernels.cpu.memory import empty
+from spitgraph.kernels.cpu.memory import Arena, empty
 from spitgraph.kernels.cpu.team import DONE, FAILED, HOME, open_phase
 from spitgraph.kernels.cpu.threads import for_each, jobs
 from spitgraph.settings import Settings
@@ -49,6 +49,7 @@ class Task:
         width: W.
         upper: Parent maps of the levels from 1 on, one after the other.
         counts: Regions of each level, from 0 to the last.
+        token: Region of the last level of each region of level 1.
     """
 
     values: np.ndarray
@@ -58,6 +59,7 @@ class Task:
     width: int
     upper: np.ndarray = field(init=False)
     counts: np.ndarray = field(init=False)
+    token: np.ndarray = field(init=False)
 
     @property
     def strides(self) -> tuple[int, int]:
@@ -114,7 +116,7 @@ class Wanted:
             self.settings.compactness,
         )
 
-    def memory(self, pixels: int, width: int, **division: int) -> Work:
+    def memory(self, pixels: int, width: int, **division: Any) -> Work:
         """Working memory; see `working_memory`."""
         return working_memory(
             pixels,
@@ -135,12 +137,15 @@ def contract(
     """Hierarchies of a batch; see `spitgraph.contraction.operator`."""
     channels = 3 if features_q is None else len(features_q)
     wanted = Wanted(settings, channels, lab=features_q is None)
-    tasks = prepared(images, features_q)
+    arena = Arena()
+    tasks = prepared(images, features_q, arena)
     limit = LARGE if len(tasks) >= torch.get_num_threads() else LARGE_OF_FEW
     small = [task for task in tasks if len(task.labels) <= limit]
-    waiting = deque(small)
-    threads = min(torch.get_num_threads(), len(small))
-    for_each(lambda _: work_alone(waiting, small, wanted), range(threads))
+    if small:
+        largest = max(len(task.labels) for task in small), max(task.width for task in small)
+        threads = min(torch.get_num_threads(), len(small))
+        memories = [wanted.memory(*largest, arena=arena) for _ in range(threads)]
+        for_each(partial(work_alone, deque(small), wanted), memories)
     for task in tasks:
         if len(task.labels) > limit:
             work_together(task, wanted)
@@ -148,11 +153,13 @@ def contract(
 
 
 def prepared(
-    images: Sequence[Shaped[Tensor, "3 _H _W"]], features_q: Int32[Tensor, "C P"] | None
+    images: Sequence[Shaped[Tensor, "3 _H _W"]],
+    features_q: Int32[Tensor, "C P"] | None,
+    arena: Arena,
 ) -> list[Task]:
     """The tasks."""
     areas = [image.shape[1] * image.shape[2] for image in images]
-    labels = np.empty(sum(areas), np.uint32)
+    labels = arena.take(4 * sum(areas)).view(np.uint32)
     features = None if features_q is None else features_q.numpy()
     tasks, start = [], 0
     for image, area in zip(images, areas, strict=True):
@@ -176,10 +183,8 @@ def values_in_order(image: Shaped[Tensor, "3 H W"]) -> np.ndarray:
     return (last if last.is_contiguous() else image.contiguous().view(3, -1)).numpy()
 
 
-def work_alone(waiting: deque[Task], small: list[Task], wanted: Wanted) -> None:
+def work_alone(waiting: deque[Task], wanted: Wanted, work: Work) -> None:
     """One thread: whole images, as long as there are any."""
-    most = max(len(task.labels) for task in small)
-    work = wanted.memory(most, max(task.width for task in small))
     for task in each(waiting):
         image = wanted.image(task)
         keep(task, *contract_image(0, image, work, task.labels, *wanted.stop))
@@ -194,7 +199,7 @@ def each(tasks: deque[Task]) -> Iterator[Task]:
 
 def keep(task: Task, upper: np.ndarray, counts: np.ndarray) -> None:
     """Keep what the kernels return."""
-    task.upper, task.counts = upper, counts
+    task.upper, task.counts, task.token = upper, counts, token_of_region(upper, counts)
     if len(counts) == 1:  # nothing to contract: pixels are tokens
         task.labels[:] = np.arange(len(task.labels))
 
@@ -244,8 +249,9 @@ def assembled(tasks: list[Task]) -> Hierarchy:
         pixel_start += len(pixels)
         map_start += len(maps)
         maps[area:] = task.upper
-        token = token_of_region(task.upper, task.counts)
-        finishing += [(task.labels, token, start, *job, maps[:area], pixels) for job in jobs(area)]
+        finishing += [
+            (task.labels, task.token, start, *job, maps[:area], pixels) for job in jobs(area)
+        ]
     for_each(lambda job: finish_pixels(*job), finishing)
     flat = [count for levels in counts for count in levels]
     return Hierarchy(

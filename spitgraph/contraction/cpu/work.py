@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple, get_type_hints
 import numpy as np
 
 from spitgraph.contraction.cpu.connect import table_size
-from spitgraph.kernels.cpu.memory import Block
+from spitgraph.kernels.cpu.memory import Arena, Block
 from spitgraph.kernels.cpu.team import CLOSED
 
 #: Places of the board behind those of the team: trees and edges so far.
@@ -152,6 +152,7 @@ def working_memory(
     chunks: int = 1,
     rows: int = 0,
     threads: int = 1,
+    arena: Arena | None = None,
 ) -> Work:
     """Memory for any image of up to `num_pixels`; of most of it only the first part is touched.
 
@@ -167,6 +168,7 @@ def working_memory(
         chunks: P.
         rows: Of pixels in a chunk.
         threads: Of the team.
+        arena: Where to take it from.
     """
     chunk = num_pixels if chunks == 1 else rows * width
     # every pixel merges, or just enough of them; trees that end at a chunk's border are more
@@ -193,7 +195,7 @@ def working_memory(
         "table": table_size(width),
     }
     dense, sparse = blocks(tuple(dimensions.items()))
-    work = Work(**dense.allocate(), **sparse.allocate())
+    work = Work(**dense.allocate(arena), **sparse.allocate(arena))
     work.board[:] = CLOSED, 0, 0, 0
     return work
 

@@ -17,6 +17,9 @@ ALIGNMENT = 64
 #: From this size on, blocks of which little is touched have ordinary pages.
 LARGE = 2**22
 
+#: Bytes of an arena: glibc gives blocks of 32 MiB and more back to the system at once.
+ARENA = 2**25 - 2**16
+
 Shapes = dict[str, tuple[type, tuple[int, ...]]]
 
 
@@ -50,10 +53,12 @@ class Block(NamedTuple):
             is_sparse,
         )
 
-    def allocate(self) -> dict[str, np.ndarray]:
-        """The arrays, not initialised."""
+    def allocate(self, arena: "Arena | None" = None) -> dict[str, np.ndarray]:
+        """The arrays, not initialised; in a call's arena, if there is one."""
         if self.is_sparse and self.length >= LARGE:
             block = np.frombuffer(_private(self.length), np.uint8)
+        elif arena is not None:
+            block = arena.take(self.length)
         else:
             block = np.empty(self.length, np.uint8)
         start = -block.ctypes.data % ALIGNMENT
@@ -61,6 +66,27 @@ class Block(NamedTuple):
             name: np.ndarray(shape, dtype, buffer=block, offset=start + offset)
             for name, offset, dtype, shape in self.places
         }
+
+
+class Arena:
+    """A block of memory that one call owns, works in, and gives back.
+
+    Only what is used of it is ever touched. A C library that keeps at hand as much as the largest
+    block that came and went, as glibc does by itself, then has the pages of this call's results for
+    the next call's, in place of fresh ones, which the system would have to clear.
+    """
+
+    def __init__(self) -> None:
+        self._block = np.empty(ARENA, np.uint8)
+        self._taken = -self._block.ctypes.data % ALIGNMENT
+
+    def take(self, length: int) -> np.ndarray:
+        """So many bytes, not initialised; memory of their own, if they do not fit any more."""
+        begin = self._taken
+        if begin + length > ARENA:
+            return np.empty(length, np.uint8)
+        self._taken = begin + -(-length // ALIGNMENT) * ALIGNMENT
+        return self._block[begin : begin + length]
 
 
 def _private(length: int) -> mmap.mmap:

@@ -100,17 +100,18 @@ def describe_regions(
     pixels = empty(len(cluster), 3, dtype=np.float32)
     size, bbox = empty(count, dtype=np.int64), empty(count, 4, dtype=np.int64)
     pos, color = empty(count, 2, dtype=np.float32), empty(count, 3, dtype=np.float32)
-    of_pixels, of_regions = (cluster, pixels), (size, bbox, pos, color)
+    of_pixels = [values.numpy() for values in (cluster, pixels)]
+    of_regions = [values.numpy() for values in (size, bbox, pos, color)]
     areas = [image.shape[1] * image.shape[2] for image in images]
     tasks = [
         Task(
             values_in_order(image),
             image.shape[2],
             first,
-            *(values.numpy()[slice(*here)] for values in of_pixels),
-            *(values.numpy()[first:last] for values in of_regions),
+            *[values[begin:end] for values in of_pixels],
+            *[values[first:last] for values in of_regions],
         )
-        for image, here, (first, last) in zip(
+        for image, (begin, end), (first, last) in zip(
             images, ranges(areas), ranges(num_regions), strict=True
         )
     ]

@@ -13,6 +13,7 @@ COLUMNS = 6
 BYTE_STEPS = np.rint(EIGHT_BIT.astype(np.float64) * COLOUR_STEPS).astype(np.int32)
 #: Doubles of this size are whole numbers.
 _WHOLE = 1.5 * 2.0**52
+_WHITE = np.float32(255)
 _0, _1, _3 = np.uint32(0), np.uint32(1), np.uint32(3)
 _32 = np.uint64(32)
 _NONE = np.uint64(2**64 - 1)
@@ -89,13 +90,18 @@ def measure_rows(
                 green += BYTE_STEPS[g]
                 blue += BYTE_STEPS[b]
                 along[x + 1, 0], along[x + 1, 1], along[x + 1, 2] = red, green, blue
-                value[k], value[k + _1], value[k + _1 + _1] = (
-                    EIGHT_BIT[r],
-                    EIGHT_BIT[g],
-                    EIGHT_BIT[b],
-                )
                 at += stride
-                k += _3
+            if pixel_stride == 3:  # as pictures come from files: many values at a time
+                for i in range(3 * width):
+                    value[i] = np.float32(some[i]) / _WHITE
+            else:
+                at = _0
+                for _ in range(width):
+                    value[k] = np.float32(some[at]) / _WHITE
+                    value[k + _1] = np.float32(some[at + to_green]) / _WHITE
+                    value[k + _1 + _1] = np.float32(some[at + to_blue]) / _WHITE
+                    at += stride
+                    k += _3
         else:
             there = values[row * pixel_stride :]
             for _ in range(width):
