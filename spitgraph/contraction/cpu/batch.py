@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int32, Shaped
+from jaxtyping import Int32, Int64, Shaped
 from torch import Tensor
 
-from spitgraph.contraction.cpu.assemble import finish_pixels, token_of_region
+from spitgraph.contraction.cpu.assemble import finish_pixels, token_of_region, tokens_of_pixels
 from spitgraph.contraction.cpu.colour import eight_bits, quantised_lab_of_floats
 from spitgraph.contraction.cpu.hierarchy import contract_image
 from spitgraph.contraction.cpu.weights import CODES
@@ -45,6 +45,7 @@ class Task:
         values: [3, H·W] or, as pictures come from files, [H, W, 3]; uint8 or float32.
         features_q: [C, H·W] int32, quantised features; None for those of `"lab"`.
         labels: [H·W] uint32, written: regions of level 1.
+        cluster: [H·W] int64, written: regions of the last level.
         height: H.
         width: W.
         upper: Parent maps of the levels from 1 on, one after the other.
@@ -55,6 +56,7 @@ class Task:
     values: np.ndarray
     features_q: np.ndarray | None
     labels: np.ndarray
+    cluster: np.ndarray
     height: int
     width: int
     upper: np.ndarray = field(init=False)
@@ -138,28 +140,30 @@ def contract(
     channels = 3 if features_q is None else len(features_q)
     wanted = Wanted(settings, channels, lab=features_q is None)
     arena = Arena()
-    tasks = prepared(images, features_q, arena)
+    tasks, cluster = prepared(images, features_q, arena)
     limit = LARGE if len(tasks) >= torch.get_num_threads() else LARGE_OF_FEW
     small = [task for task in tasks if len(task.labels) <= limit]
     if small:
         largest = max(len(task.labels) for task in small), max(task.width for task in small)
         threads = min(torch.get_num_threads(), len(small))
         memories = [wanted.memory(*largest, arena=arena) for _ in range(threads)]
-        for_each(partial(work_alone, deque(small), wanted), memories)
+        for_each(partial(work_alone, deque(small), deque[Task](), wanted), memories)
     for task in tasks:
         if len(task.labels) > limit:
             work_together(task, wanted)
-    return assembled(tasks)
+    return assembled(tasks, cluster)
 
 
 def prepared(
     images: Sequence[Shaped[Tensor, "3 _H _W"]],
     features_q: Int32[Tensor, "C P"] | None,
     arena: Arena,
-) -> list[Task]:
-    """The tasks."""
+) -> tuple[list[Task], Int64[Tensor, " P"]]:
+    """The tasks, and the tensor of clusters that they fill."""
     areas = [image.shape[1] * image.shape[2] for image in images]
     labels = arena.take(4 * sum(areas)).view(np.uint32)
+    cluster = empty(sum(areas), dtype=np.int64)
+    clusters = cluster.numpy()
     features = None if features_q is None else features_q.numpy()
     tasks, start = [], 0
     for image, area in zip(images, areas, strict=True):
@@ -170,11 +174,12 @@ def prepared(
                 values=values_in_order(image),
                 features_q=None if features is None else features[:, here],
                 labels=labels[here],
+                cluster=clusters[here],
                 height=image.shape[1],
                 width=image.shape[2],
             )
         )
-    return tasks
+    return tasks, cluster
 
 
 def values_in_order(image: Shaped[Tensor, "3 H W"]) -> np.ndarray:
@@ -183,11 +188,14 @@ def values_in_order(image: Shaped[Tensor, "3 H W"]) -> np.ndarray:
     return (last if last.is_contiguous() else image.contiguous().view(3, -1)).numpy()
 
 
-def work_alone(waiting: deque[Task], wanted: Wanted, work: Work) -> None:
-    """One thread: whole images, as long as there are any."""
+def work_alone(waiting: deque[Task], contracted: deque[Task], wanted: Wanted, work: Work) -> None:
+    """One thread: whole images, as long as there are any; then what is left to do of them."""
     for task in each(waiting):
         image = wanted.image(task)
         keep(task, *contract_image(0, image, work, task.labels, *wanted.stop))
+        contracted.append(task)
+    for task in each(contracted):
+        tokens_of_pixels(task.labels, task.token, 0, len(task.labels), task.cluster)
 
 
 def each(tasks: deque[Task]) -> Iterator[Task]:
@@ -226,6 +234,7 @@ def work_together(task: Task, wanted: Wanted) -> None:
             keep(task, *results)
 
     for_each(contribute, range(threads))
+    for_each(lambda job: tokens_of_pixels(task.labels, task.token, *job, task.cluster), jobs(area))
 
 
 def _call(function: Callable[..., None], *arguments: Any) -> None:
@@ -233,25 +242,20 @@ def _call(function: Callable[..., None], *arguments: Any) -> None:
     function(*others, *job)
 
 
-def assembled(tasks: list[Task]) -> Hierarchy:
+def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:
     """Hierarchies of all images, one image after the other."""
     counts = [task.counts.tolist() for task in tasks]
     first = accumulate((levels[-1] for levels in counts), initial=0)
     parent = empty(sum(sum(levels[:-1]) for levels in counts), dtype=np.int64)
-    cluster = empty(sum(levels[0] for levels in counts), dtype=np.int64)
-    parents, clusters = parent.numpy(), cluster.numpy()
+    parents = parent.numpy()
     finishing: list[tuple[Any, ...]] = []
-    map_start = pixel_start = 0
+    map_start = 0
     for task, levels, start in zip(tasks, counts, first, strict=False):
         area = levels[0]
-        pixels = clusters[pixel_start : pixel_start + area]
         maps = parents[map_start : map_start + sum(levels[:-1])]
-        pixel_start += len(pixels)
         map_start += len(maps)
         maps[area:] = task.upper
-        finishing += [
-            (task.labels, task.token, start, *job, maps[:area], pixels) for job in jobs(area)
-        ]
+        finishing += [(task.labels, start, *job, maps[:area], task.cluster) for job in jobs(area)]
     for_each(lambda job: finish_pixels(*job), finishing)
     flat = [count for levels in counts for count in levels]
     return Hierarchy(
