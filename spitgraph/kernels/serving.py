@@ -67,16 +67,17 @@ def _compile_meanwhile(pipeline: str) -> None:
     if process is None:
         return None  # another process has it done
 
-    def watch() -> None:
-        if process.wait() != 0 and not cache.is_complete(pipeline):
-            _give_up(pipeline, "compiling them failed; `spitgraph warm-up` says why")
-
-    threading.Thread(target=watch, name="spitgraph-compiler", daemon=True).start()
     _log.warning(
         "the %s kernels are being compiled, once for this machine; plain operations serve meanwhile"
         " (spitgraph.warm_up() waits for them)",
         pipeline,
     )
+
+    def watch() -> None:
+        if process.wait() != 0 and not cache.is_complete(pipeline):
+            _give_up(pipeline, "compiling them failed; `spitgraph warm-up` says why")
+
+    threading.Thread(target=watch, name="spitgraph-compiler", daemon=True).start()
 
 
 def start_compiler(
