@@ -5,7 +5,7 @@ import numpy as np
 from spitgraph.kernels.cpu.jit import kernel
 
 #: Least and greatest side of a block.
-LEAST, MOST = 8, 32
+LEAST, MOST = 4, 32
 #: A seed's distance from a block is taken to be a little less than what rounding makes of it.
 _A_LITTLE_LESS = 1 - 1e-12
 
@@ -66,8 +66,9 @@ def nearest_cells(height: int, width: int, seeds: np.ndarray, side: int, cell: n
                     for c in range(columns):
                         dx = (left + c) - x
                         distance = dx * dx + dy * dy
-                        if distance < best[c]:
-                            best[c], owner[c] = distance, near[i]
+                        closer = distance < best[c]  # no branch: many pixels at a time
+                        best[c] = distance if closer else best[c]
+                        owner[c] = near[i] if closer else owner[c]
                 here = cell[row * width + left : row * width + right + 1]
                 for c in range(columns):
                     here[c] = owner[c]

@@ -1,5 +1,7 @@
 """Random Voronoi cells: irregular tokens that do not follow the image (METHOD 6)."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
@@ -34,17 +36,21 @@ class VoronoiTokenizer(Tokenizer):
         """Cell of each pixel of every image, as a hierarchy of one level."""
         sizes = [(image.shape[1], image.shape[2]) for image in images]
         device = images[0].device
-        seeds = [self._seeds(*size) for size in sizes]
+        seeds = self._seeds(sizes)
         find = compiled_cells if device.type == "cpu" and fused(device, "cells") else plain_cells
         return Hierarchy.from_partition(*find(sizes, [some.to(device) for some in seeds]))
 
-    def _seeds(self, height: int, width: int) -> Float64[Tensor, "K 2"]:
-        source = torch.device("cpu") if self.generator is None else self.generator.device
-        seeds = torch.rand(
-            self.num_tokens, 2, dtype=torch.float64, generator=self.generator, device=source
-        )
+    def _seeds(self, sizes: list[tuple[int, int]]) -> list[Float64[Tensor, "K 2"]]:
+        """Seeds of every image, (x, y) in pixels, drawn image by image."""
+        device = torch.device("cpu") if self.generator is None else self.generator.device
+        draw = partial(torch.rand, dtype=torch.float64, generator=self.generator, device=device)
+        if device.type == "cpu":  # one number after the other, however many are asked for
+            drawn = draw(len(sizes), self.num_tokens, 2)
+        else:
+            drawn = torch.stack([draw(self.num_tokens, 2) for _ in sizes])
+        sides = drawn.new_tensor([(width, height) for height, width in sizes])
         # pixel (x, y) covers [x − ½, x + ½] × [y − ½, y + ½]
-        return seeds * seeds.new_tensor([width, height]) - 0.5
+        return list(drawn * sides[:, None] - 0.5)
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""

@@ -82,7 +82,7 @@ def test_of_equally_near_seeds_the_first_is_taken(implementation, monkeypatch):
     """Seeds at the pixels' corners and on top of each other: ties everywhere."""
     grid = torch.cartesian_prod(torch.arange(-1, 10), torch.arange(-1, 9)).double() + 0.5
     seeds = torch.cat([grid.flip(0), grid])
-    monkeypatch.setattr(VoronoiTokenizer, "_seeds", lambda *_: seeds)
+    monkeypatch.setattr(VoronoiTokenizer, "_seeds", lambda *_: [seeds])
     tokens = VoronoiTokenizer(len(seeds))(noise(8, 9))
     nearest = [
         min(range(len(seeds)), key=lambda k: (x - seeds[k][0]) ** 2 + (y - seeds[k][1]) ** 2)
