@@ -4,6 +4,7 @@ Tensors of a batch hold its images one after the other: P pixels in all, N token
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,48 +72,13 @@ def token_vectors(
 
 
 @token_vectors.register_kernel(CUDA)
-def _(
-    pixels: Tensor,
-    cluster: Tensor,
-    size: Tensor,
-    bbox: Tensor,
-    heights: Sequence[int],
-    widths: Sequence[int],
-    counts: Sequence[int],
-    bins: int,
-    sigma: float,
-    gradient: bool,
-    mode: str,
-) -> Tensor:
+def _(*arguments: Any) -> Tensor:
     from spitgraph.extractors.interpolation.cuda import vectors
 
-    return vectors.token_vectors(
-        pixels,
-        cluster,
-        size,
-        bbox,
-        list(heights),
-        list(widths),
-        list(counts),
-        bins,
-        sigma,
-        gradient,
-        mode,
-    )
+    return vectors.token_vectors(*arguments)
 
 
 @token_vectors.register_fake
-def _(
-    pixels: Tensor,
-    cluster: Tensor,
-    size: Tensor,
-    bbox: Tensor,
-    heights: Sequence[int],
-    widths: Sequence[int],
-    counts: Sequence[int],
-    bins: int,
-    sigma: float,
-    gradient: bool,
-    mode: str,
-) -> Tensor:
+def _(pixels: Tensor, cluster: Tensor, size: Tensor, *others: Any) -> Tensor:
+    *_, bins, _, gradient, _ = others
     return pixels.new_empty(size.shape[0], VectorLayout(bins, gradient).length)
