@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from spitgraph import kernels
+from spitgraph.contraction.fine.hierarchy import check_magnitude, contract_fine
 from spitgraph.contraction.graph import RegionGraph, level_zero, quantise
 from spitgraph.contraction.hierarchy import contract_graph
 from spitgraph.hierarchy import Hierarchy
@@ -28,12 +29,21 @@ def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) ->
     """
     sizes = [(image.shape[1], image.shape[2]) for image in images]
     check_count(sizes, settings)
-    if kernels.fused(images[0].device, "contraction") and fits(sizes, images[0].device):
+    if has_body(images[0].device, settings) and fits(sizes, images[0].device):
         lab = settings.features == "lab" and settings.similarity != "cosine"
         features_q = None if lab else quantised_features(images, settings)
         if lab or features_q is not None:
             return Hierarchy(*contracted(list(images), features_q, settings.to_json()))
+    if settings.is_fine:
+        return contract_fine([quantised(image, settings) for image in images], sizes, settings)
     return contract_graph(image_graph(images, settings), settings)
+
+
+def has_body(device: torch.device, settings: Settings) -> bool:
+    """Whether a compiled body serves, now. The fine rule has one on the CPU."""
+    if settings.is_fine:
+        return device.type == "cpu" and kernels.fused(device, "fine")
+    return kernels.fused(device, "contraction")
 
 
 def check_count(sizes: list[tuple[int, int]], settings: Settings) -> None:
@@ -70,15 +80,16 @@ def quantised_features(
     images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings
 ) -> Shaped[Tensor, "C P"] | None:
     """Quantised features of a batch as int32; None where some are too large for that."""
-    features_q = torch.cat(
-        [
-            quantise(comparison_features(unit_rgb(im), settings.features, settings.similarity))
-            for im in images
-        ],
-        dim=1,
-    )
+    features_q = torch.cat([quantised(image, settings) for image in images], dim=1)
+    if settings.is_fine:
+        check_magnitude(features_q)
     low, high = features_q.aminmax()
     return features_q.int() if bool(low >= -(2**31)) and bool(high < 2**31) else None
+
+
+def quantised(image: Shaped[Tensor, "3 H W"], settings: Settings) -> Int64[Tensor, "C HW"]:
+    """What is compared of an image's pixels, in whole steps."""
+    return quantise(comparison_features(unit_rgb(image), settings.features, settings.similarity))
 
 
 @torch.library.custom_op(
@@ -98,9 +109,13 @@ def contracted(
         features_q: [C, P] int32, quantised comparison features; None for those of `"lab"`.
         settings: What `Settings.to_json` wrote.
     """
-    from spitgraph.contraction.cpu.batch import contract
+    wanted = Settings.from_json(settings)
+    if wanted.is_fine:
+        from spitgraph.contraction.fine.cpu.batch import contract
+    else:
+        from spitgraph.contraction.cpu.batch import contract
 
-    return tuple(contract(images, features_q, Settings.from_json(settings)))  # type: ignore[return-value]
+    return tuple(contract(images, features_q, wanted))  # type: ignore[return-value]
 
 
 @contracted.register_kernel("cuda")

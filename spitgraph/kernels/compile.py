@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from spitgraph.kernels.cpu import cache, jit
-from spitgraph.kernels.pipelines import PIPELINES
+from spitgraph.kernels.pipelines import PIPELINES, pipeline_of_module
 
 
 def main(name: str, niceness: int) -> None:
@@ -21,6 +21,5 @@ def main(name: str, niceness: int) -> None:
     examples = PIPELINES[name].examples()
     gc.freeze()  # what was imported: each collection would walk through all of it
     examples()
-    pipeline = PIPELINES[name].modules
-    own = [k for k in jit.KERNELS if k.__module__.removeprefix("spitgraph.").startswith(pipeline)]
+    own = [kernel for kernel in jit.KERNELS if pipeline_of_module(kernel.__module__) == name]
     cache.note_completion(name, own, time.perf_counter() - start)

@@ -45,6 +45,18 @@ PIPELINES = {
         ),
         warm_up="spitgraph.contraction.cpu.warm_up",
     ),
+    "fine": Pipeline(
+        modules=("contraction.fine.",),
+        sources=(
+            "contraction/fine/cpu/*.py",
+            "contraction/fine/rule.py",
+            "contraction/cpu/*.py",
+            "contraction/graph.py",
+            "contraction/weights.py",
+            "pixels.py",
+        ),
+        warm_up="spitgraph.contraction.fine.cpu.warm_up",
+    ),
     "regions": Pipeline(
         modules=("regions.",),
         sources=(
@@ -77,11 +89,20 @@ PIPELINES = {
 
 def stamp_of_module(name: str) -> str:
     """What code compiled from a kernel of this module depends on."""
+    pipeline = pipeline_of_module(name)
+    return PIPELINES[pipeline].stamp() if pipeline else _digest(SHARED)
+
+
+def pipeline_of_module(name: str) -> str | None:
+    """The pipeline of the kernels in a module; of several that could be, the narrowest."""
     below = name.removeprefix("spitgraph.")
-    for pipeline in PIPELINES.values():
-        if below.startswith(pipeline.modules):
-            return pipeline.stamp()
-    return _digest(SHARED)
+    fitting = {
+        prefix: pipeline
+        for pipeline, about in PIPELINES.items()
+        for prefix in about.modules
+        if below.startswith(prefix)
+    }
+    return fitting[max(fitting, key=len)] if fitting else None
 
 
 @cache
