@@ -88,8 +88,8 @@ def partitions(
     label = torch.arange(height * width, device=features_q.device)
     kept: list[Tensor] = []
     graph = pixels
-    for times, passes in rule.SCHEDULE:
-        target = times * num_regions
+    for halves, passes in rule.SCHEDULE:
+        target = halves * num_regions // 2
         while graph.num_regions > target:
             all_merge = height * width < rule.LEAST_MEAN_SIZE * graph.num_regions
             clusters = merge_round(graph, merge_weights, height * width, target)

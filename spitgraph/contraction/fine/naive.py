@@ -128,8 +128,8 @@ def merge_cost(level: Level, edge: Edge, weights: Sequence[int]) -> float:
     within = (variation(level, u, weights) + variation(level, v, weights)) / s + rule.VARIANCE_FLOOR
     q2 = q * q
     cost = q2 * q2 * q * s * (d * d * d) * e / within
-    length = float(level.length[edge])
-    return cost * (min(a, b) / (length * length))
+    root, length = math.sqrt(min(a, b)), float(level.length[edge])
+    return cost * (root * math.sqrt(root) / (length * math.sqrt(length)))
 
 
 # ---- which pairs merge ---------------------------------------------------------------------------
@@ -149,9 +149,10 @@ def cheapest(cost: dict[Edge, float], regions: int) -> list[int]:
 
 
 def threshold(best: list[float]) -> float:
-    """The cost that a share of the regions' cheapest edges do not exceed: an order statistic."""
+    """The cost that a share of the finite ones do not exceed: an order statistic."""
     of, out_of = rule.SHARE
-    return sorted(best)[-(-of * len(best) // out_of) - 1]
+    count = sum(cost < math.inf for cost in best)
+    return sorted(best)[max(-(-of * count // out_of) - 1, 0)]
 
 
 def choose(cost: dict[Edge, float], num_pixels: int, regions: int) -> list[int]:
@@ -162,7 +163,7 @@ def choose(cost: dict[Edge, float], num_pixels: int, regions: int) -> list[int]:
     best = [
         cost[min(v, u), max(v, u)] if u != v else math.inf for v, u in enumerate(neighbour)
     ]
-    limit = threshold([c for c in best if c < math.inf])
+    limit = threshold(best)
     return [
         u if neighbour[u] == v and best[v] <= limit else v for v, u in enumerate(neighbour)
     ]
@@ -348,8 +349,8 @@ def partitions(
     """
     pixels = pixel_level(features_q, merge_weights, width)
     label, kept = list(range(len(features_q))), []
-    for times, passes in rule.SCHEDULE:
-        target = max(times * num_regions, num_regions)
+    for halves, passes in rule.SCHEDULE:
+        target = halves * num_regions // 2
         level = pool(pixels, label)
         while len(level.size) > target:
             all_merge = len(label) < rule.LEAST_MEAN_SIZE * len(level.size)

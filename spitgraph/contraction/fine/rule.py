@@ -26,8 +26,8 @@ LEAST_MEAN_SIZE = 10
 #: Of the regions' cheapest edges, those merge that are among this share of the cheapest: 2/5.
 SHARE = (2, 5)
 
-#: On the way to K regions: how many times as many, and how many passes of refinement then.
-SCHEDULE = ((4, 2), (2, 2), (1, 8))
+#: On the way to K regions: how many halves of K as many, and how many passes of refinement then.
+SCHEDULE = ((12, 2), (6, 2), (3, 2), (2, 12))
 #: A pixel's neighbours in order, from above clockwise, as (y, x).
 RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 

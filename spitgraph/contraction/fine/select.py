@@ -15,7 +15,7 @@ from spitgraph.contraction.select import (
     strongest_of_each_image,
     tree_roots,
 )
-from spitgraph.contraction.weights import at_ends
+from spitgraph.contraction.weights import at_ends, square_root
 
 
 def merge_costs(graph: FineGraph, weights: Int64[Tensor, " C"]) -> Float64[Tensor, " E"]:
@@ -35,7 +35,8 @@ def merge_costs(graph: FineGraph, weights: Int64[Tensor, " C"]) -> Float64[Tenso
     within = torch.add(*at_ends(variations(graph, weights), edges)) / s + rule.VARIANCE_FLOOR
     q2 = q * q
     cost = q2 * q2 * q * s * (d * d * d) * e / within
-    return cost * (torch.minimum(a, b) / (length * length))
+    root = square_root(torch.minimum(a, b))
+    return cost * (root * square_root(root) / (length * square_root(length)))
 
 
 def variations(graph: FineGraph, weights: Int64[Tensor, " C"]) -> Float64[Tensor, " n"]:

@@ -16,7 +16,7 @@ from spitgraph.contraction.fine.cpu.rounds import merge_round, pool, pool_pixels
 from spitgraph.kernels.cpu.jit import kernel
 
 #: See `rule.SCHEDULE`; numbers, of which compiled code makes an array.
-_TIMES, _PASSES = (np.array(column) for column in zip(*rule.SCHEDULE, strict=True))
+_HALVES, _PASSES = (np.array(column) for column in zip(*rule.SCHEDULE, strict=True))
 _LEAST = rule.LEAST_MEAN_SIZE
 #: Rounds in which all regions merge at least halve their number.
 _MOST_KEPT = len(rule.SCHEDULE) + _LEAST.bit_length()
@@ -54,8 +54,8 @@ def contract_image(
     label = np.empty(num_pixels, np.uint32)
     held = np.empty((0, len(merge_weights) + 2), np.int64)
     n, keeping = num_pixels, 0
-    for stage in range(len(_TIMES)):
-        target = _TIMES[stage] * num_regions
+    for stage in range(len(_HALVES)):
+        target = _HALVES[stage] * num_regions // 2
         if n == num_pixels and n > target:
             held = merge_pixels(
                 features_q, merge_weights, width, right, below, target, label

@@ -10,13 +10,13 @@ _SIMPLE = np.array(rule.SIMPLE)
 
 @part
 def squared_distance(
-    feature: np.ndarray, mean: np.ndarray, weights: np.ndarray
+    features_q: np.ndarray, pixel: int, mean: np.ndarray, region: int, weights: np.ndarray
 ) -> float:
-    """‖x − μ‖², weighted; channels added in order."""
+    """‖x − μ‖² of a pixel and a region, weighted; channels added in order."""
     total = 0.0
     for c in range(len(weights)):
-        step = feature[c] - mean[c]
-        total += np.float64(weights[c]) * (step * step)
+        step = np.float64(features_q[c, pixel]) - mean[region, c]
+        total += weights[c] * (step * step)
     return total
 
 
@@ -36,12 +36,41 @@ def own_neighbours(label: np.ndarray, p: int, stride: int, region: int) -> int:
 
 
 @kernel
+def border_pixels(
+    label: np.ndarray, stride: int, first: int, last: int, looked_at: np.ndarray, found: np.ndarray
+) -> int:
+    """Every second pixel of a row, if it is looked at and touches another region; how many.
+
+    Args:
+        label: [(H + 2)·(W + 2)] int32, regions, −1 around the image.
+        stride: W + 2.
+        first: Place of the first such pixel.
+        last: Behind the row.
+        looked_at: As `label`, uint8, 1 at the pixels that are looked at.
+        found: [≥ (W + 1) // 2] int32, written: their places.
+    """
+    count = np.uint32(0)
+    for p in range(first, last, 2):
+        own = label[p]
+        same = (
+            (label[p - stride] == own)
+            & (label[p + 1] == own)
+            & (label[p + stride] == own)
+            & (label[p - 1] == own)
+        )
+        found[count] = p
+        count += np.uint32(looked_at[p] & (same ^ 1))
+    return np.int64(count)
+
+
+@kernel
 def find_moves(
     label: np.ndarray,
     height: int,
     width: int,
     phase: int,
     looked_at: np.ndarray,
+    in_row: np.ndarray,
     features_q: np.ndarray,
     weights: np.ndarray,
     mean: np.ndarray,
@@ -58,8 +87,9 @@ def find_moves(
         width: W.
         phase: 2·(y mod 2) + x mod 2 of the pixels.
         looked_at: As `label`, uint8, which pixels are looked at.
+        in_row: [H + 2] uint8, whether any in a row may be.
         features_q: [C, H·W] int32.
-        weights: [C] int64.
+        weights: [C] float64.
         mean: [n, C] float64.
         leaving: [n] float64, what a pixel's distance counts in the region that it leaves.
         joining: [n] float64, and in one that it joins.
@@ -67,34 +97,28 @@ def find_moves(
         target: The same for the regions.
     """
     stride = width + 2
-    channels = len(weights)
-    feature = np.empty(channels)
+    candidates = np.empty(width, np.int32)
     found = 0
     for y in range(phase // 2, height, 2):
-        for x in range(phase % 2, width, 2):
-            p = (y + 1) * stride + x + 1
-            if not looked_at[p]:
-                continue
+        if not in_row[y + 1]:
+            continue
+        start = (y + 1) * stride + 1
+        first = start + phase % 2
+        count = border_pixels(label, stride, first, start + width, looked_at, candidates)
+        for k in range(count):
+            p = candidates[k]
             region = label[p]
-            up, right, down, left = (
-                label[p - stride],
-                label[p + 1],
-                label[p + stride],
-                label[p - 1],
-            )
-            if (up == region) & (right == region) & (down == region) & (left == region):
+            if not _SIMPLE[own_neighbours(label, p, stride, region)] or leaving[region] < 0.0:
                 continue
-            if not _SIMPLE[own_neighbours(label, p, stride, region)]:
-                continue
-            if leaving[region] < 0.0:  # its only pixel
-                continue
-            for c in range(channels):
-                feature[c] = np.float64(features_q[c, y * width + x])
-            best = leaving[region] * squared_distance(feature, mean[region], weights)
-            chosen = region
-            for other in (up, right, down, left):
-                if other >= 0 and other != region and other != chosen:
-                    cost = joining[other] * squared_distance(feature, mean[other], weights)
+            pixel = y * width + p - start
+            best = leaving[region] * squared_distance(features_q, pixel, mean, region, weights)
+            chosen = last = region
+            for other in (label[p - stride], label[p + 1], label[p + stride], label[p - 1]):
+                if other >= 0 and other != region and other != last:
+                    last = other
+                    cost = joining[other] * squared_distance(
+                        features_q, pixel, mean, other, weights
+                    )
                     if cost < best:
                         best, chosen = cost, other
             if chosen != region:
@@ -138,6 +162,7 @@ def refine(
         passes: How many.
     """
     stride, channels, num_regions = width + 2, len(weights), len(held)
+    counts = weights.astype(np.float64)
     label = np.full((height + 2) * stride, -1, np.int32)
     looked_at = np.zeros((height + 2) * stride, np.uint8)
     for y in range(height):
@@ -146,6 +171,7 @@ def refine(
             label[at + x] = labels[y * width + x]
             looked_at[at + x] = 1
     waiting = np.zeros_like(looked_at)
+    in_row, row_waiting = np.ones(height + 2, np.uint8), np.zeros(height + 2, np.uint8)
     mean = np.empty((num_regions, channels))
     leaving, joining = np.empty(num_regions), np.empty(num_regions)
     for r in range(num_regions):
@@ -156,15 +182,26 @@ def refine(
         moved = 0
         for phase in range(4):
             count = find_moves(
-                label, height, width, phase, looked_at, features_q, weights, mean, leaving,
-                joining, moving, target,
+                label,
+                height,
+                width,
+                phase,
+                looked_at,
+                in_row,
+                features_q,
+                counts,
+                mean,
+                leaving,
+                joining,
+                moving,
+                target,
             )
             moved += count
             for k in range(count):
-                p, to = moving[k], target[k]
+                p, to = np.int64(moving[k]), target[k]
                 source = label[p]
-                y = p // stride - 1
-                pixel = y * width + p - (y + 1) * stride - 1
+                row = p // stride
+                pixel = (row - 1) * width + p - row * stride - 1
                 square = 0
                 for c in range(channels):
                     value = np.int64(features_q[c, pixel])
@@ -178,8 +215,9 @@ def refine(
                 label[p] = to
                 labels[pixel] = to
                 moving[k] = source
-                for row in range(p - stride, p + stride + 1, stride):
-                    for q in range(row - 1, row + 2):
+                for y in range(row - 1, row + 2):
+                    in_row[y] = row_waiting[y] = 1
+                    for q in range(p - 1 + (y - row) * stride, p + 2 + (y - row) * stride):
                         looked_at[q] = waiting[q] = 1
             for k in range(count):
                 update(held, channels, mean, leaving, joining, moving[k])
@@ -187,4 +225,6 @@ def refine(
         if moved == 0:
             break
         looked_at, waiting = waiting, looked_at
+        in_row, row_waiting = row_waiting, in_row
         waiting[:] = 0
+        row_waiting[:] = 0

@@ -43,14 +43,18 @@ def merge_costs(
     """What it costs to merge each of `count` pairs; `known` is by `describe`."""
     channels = len(weights)
     for e in range(count):
-        u, v = known[borders.u[e]], known[borders.v[e]]
+        u, v = borders.u[e], borders.v[e]
         d = 0.0
         for c in range(channels):
-            step = u[c] - v[c]
+            step = known[u, c] - known[v, c]
             d += np.float64(weights[c]) * (step * step)
-        a, b, length = u[channels + 1], v[channels + 1], np.float64(borders.length[e])
         cost[e] = merge_cost(
-            a, b, d, u[channels] + v[channels], length, np.float64(borders.evidence[e])
+            known[u, channels + 1],
+            known[v, channels + 1],
+            d,
+            known[u, channels] + known[v, channels],
+            np.float64(borders.length[e]),
+            np.float64(borders.evidence[e]),
         )
 
 
@@ -67,7 +71,8 @@ def merge_cost(
     within = variation / s + _VARIANCE
     q2 = q * q
     cost = q2 * q2 * q * s * (d * d * d) * e / within
-    return cost * (min(a, b) / (length * length))
+    root = np.sqrt(min(a, b))
+    return cost * (root * np.sqrt(root) / (length * np.sqrt(length)))
 
 
 @kernel
@@ -152,9 +157,9 @@ def pool(held: np.ndarray, cluster: np.ndarray, num_clusters: int) -> np.ndarray
     """What clusters of regions hold."""
     pooled = np.zeros((num_clusters, held.shape[1]), np.int64)
     for r in range(len(held)):
-        into, of = pooled[cluster[r]], held[r]
-        for c in range(len(of)):
-            into[c] += of[c]
+        into = cluster[r]
+        for c in range(held.shape[1]):
+            pooled[into, c] += held[r, c]
     return pooled
 
 
@@ -166,12 +171,12 @@ def pool_pixels(
     channels = len(weights)
     held = np.zeros((num_regions, channels + 2), np.int64)
     for p in range(len(label)):
-        into = held[label[p]]
+        into = label[p]
         square = 0
         for c in range(channels):
             x = np.int64(features_q[c, p])
-            into[c] += x
+            held[into, c] += x
             square += weights[c] * x * x
-        into[channels] += square
-        into[channels + 1] += 1
+        held[into, channels] += square
+        held[into, channels + 1] += 1
     return held
