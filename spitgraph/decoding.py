@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import numpy as np
@@ -179,8 +180,9 @@ def first_picture(source: Any) -> bytes:
         file = source.fp  # type: ignore[attr-defined]
         file.seek(0)
         return file.read(MOST_BYTES)
-    if os.stat(source).st_size > MOST_BYTES:
-        raise ValueError("not worth its memory")
+    file = os.stat(source)
+    if not S_ISREG(file.st_mode) or file.st_size > MOST_BYTES:
+        raise ValueError("it cannot be read twice, or not for what may come of it")
     return Path(os.fsdecode(source)).read_bytes()
 
 

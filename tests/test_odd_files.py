@@ -1,11 +1,13 @@
 """Unusual but whole files come in pixel by pixel; monstrous ones are refused at once, by name."""
 
+import os
 import struct
 import subprocess
 import sys
 import time
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -163,6 +165,20 @@ def test_one_pixel(container, tmp_path):
 def test_lab_tiff(tmp_path):
     image = Image.new("LAB", (2, 2), (255, 128, 128))
     assert (read(tmp_path, encoded(image, "TIFF")) > 0.98).all()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.parametrize("end", [None, -30], ids=["whole", "broken"])
+def test_a_pipe_is_read_once(end, tmp_path):
+    pipe, content = tmp_path / "pipe", encoded(COLOUR)
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(pipe.write_bytes, content[:end])
+        if end is None:
+            assert torch.equal(load_image(pipe), unit(COLOUR))
+        else:
+            with pytest.raises(UnreadableImageError, match="pipe"):
+                load_image(pipe)
 
 
 # ---- monsters ------------------------------------------------------------------------------------
