@@ -1,7 +1,6 @@
 """Image tokens that follow the image: superpixel token graphs for vision transformers."""
 
 import importlib
-import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,9 +68,6 @@ _MODULES = {
     "warm_up": "spitgraph.kernels",
 }
 _SUBMODULES = {"inspection", "kernels", "memory", "metrics", "models", "nn", "transforms"}
-
-# PyG says at import that it no longer uses torch-cluster; this package does
-warnings.filterwarnings("ignore", message="'torch-cluster' is no longer necessary")
 
 
 def __getattr__(name: str) -> Any:

@@ -20,9 +20,8 @@ from spitgraph.batching import (
     use_token_storage,
     without_attribute,
 )
-from spitgraph.grid import flatten_pixels
+from spitgraph.grid import rgb_pixels
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.images import unit_rgb
 from spitgraph.regions import describe_regions
 
 
@@ -38,6 +37,12 @@ class RegionSizes(Tensor):
     def __call__(self, dim: int | None = None) -> tuple[int, int] | int:
         """(N, N), or N for one of the two dimensions."""
         return (len(self), len(self)) if dim is None else len(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:  # copied and saved as what it is otherwise
+        return self.as_subclass(Tensor).__reduce_ex__(protocol)
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        return self.as_subclass(Tensor).__deepcopy__(memo)
 
 
 class TokenData(Data):
@@ -112,6 +117,8 @@ class TokenData(Data):
     def to_level(self, level: int) -> "TokenData":
         """The same image (or batch) tokenised at another level of its hierarchy; `x` is dropped.
 
+        Both hold the same `pixels`, not copies.
+
         Raises:
             ValueError: There is no such level, or the pixels were dropped.
         """
@@ -125,6 +132,8 @@ class TokenData(Data):
 
     def iter_images(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """For every image: pixels [3, H, W], cluster [H·W] within the image, size and bbox.
+
+        Those that can be are views of what this holds.
 
         Raises:
             ValueError: The pixels were dropped.
@@ -209,7 +218,7 @@ def tokens_from_hierarchy(
     regions = describe_regions([image.detach() for image in images], hierarchy.cluster, num_nodes)
     pixels = regions.pixels
     if any(image.requires_grad for image in images):
-        pixels = torch.cat([flatten_pixels(unit_rgb(image)) for image in images])
+        pixels = torch.cat([rgb_pixels(image) for image in images])
     device = hierarchy.cluster.device
     known = {
         **regions._asdict(),

@@ -5,7 +5,6 @@ PyTorch. Both give the same bits: sums are over integers, and extremes do not de
 """
 
 import importlib
-import warnings
 from types import ModuleType
 
 import torch
@@ -15,12 +14,10 @@ from torch import Tensor
 
 def optional_module(name: str) -> ModuleType | None:
     """The module, or None where it is missing or was not built for what else is installed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return importlib.import_module(name)
-        except (ImportError, OSError, RuntimeError):  # the last: built for another CUDA
-            return None
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError, RuntimeError):  # the last: built for another CUDA
+        return None
 
 
 torch_scatter = optional_module("torch_scatter")

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 from torch.nn.functional import pad
+
+from spitgraph.images import unit_rgb
+from spitgraph.tensors import plain, unshared
 
 FeatureMap = Float[Tensor, "C H W"]
 
@@ -148,7 +151,7 @@ def gradients(
 
 
 def comparison_features(
-    image: Float[Tensor, "3 H W"],
+    image: Shaped[Tensor, "3 H W"],
     features: str | Callable[[Tensor], Tensor],
     similarity: str = "distance",
 ) -> Float[Tensor, "C HW"]:
@@ -157,23 +160,30 @@ def comparison_features(
     Under `similarity="cosine"`, which sees directions only, `"lab"` means `lab_direction`.
 
     Args:
-        image: RGB in [0, 1].
-        features: `"lab"`, `"spit"`, or a callable image [3, H, W] → [C, H, W] or [H·W, C] float.
+        image: RGB, uint8 or float32 in [0, 1].
+        features: `"lab"`, `"spit"`, or a callable image [3, H, W] → [C, H, W] or [H·W, C] float. It
+            is given float32 in memory of its own, to change as it likes.
         similarity: Name of the edge weight that the features are for.
 
     Raises:
         ValueError: The callable's result has another shape, is not finite, or exceeds ±4096.
         TypeError: The callable's result is not a floating-point tensor.
     """
-    height, width = image.shape[-2:]
     if features == "lab" and similarity == "cosine":
         features = lab_direction
+    rgb = unit_rgb(image)
     if isinstance(features, str):
-        return FEATURES[features](image).flatten(1)
-    result = features(image)
+        return FEATURES[features](rgb).flatten(1)
+    return checked_features(features(unshared(rgb, image)), image)
+
+
+def checked_features(result: Any, image: Shaped[Tensor, "3 H W"]) -> Float64[Tensor, "C HW"]:
+    """A caller's features of an image in float64, if they are what `comparison_features` says."""
+    height, width = image.shape[-2:]
     if not isinstance(result, Tensor) or not result.is_floating_point():
         came = result.dtype if isinstance(result, Tensor) else type(result).__name__
         raise TypeError(f"features must return a floating-point tensor, got {came}")
+    result = plain(result)
     if result.dim() == 3 and result.shape[0] > 0 and result.shape[1:] == (height, width):
         flat = result.flatten(1)
     elif result.dim() == 2 and result.shape[0] == height * width and result.shape[1] > 0:

@@ -10,7 +10,6 @@ from spitgraph import kernels
 from spitgraph.contraction.graph import RegionGraph, level_zero, quantise
 from spitgraph.contraction.hierarchy import contract_graph
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.images import unit_rgb
 from spitgraph.kernels import limits
 from spitgraph.pixels import comparison_features
 from spitgraph.settings import Settings
@@ -57,10 +56,7 @@ def fits(sizes: list[tuple[int, int]], device: torch.device) -> bool:
 def image_graph(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) -> RegionGraph:
     """Level 0 of a batch of images: their grids, and what is compared of their pixels."""
     return level_zero(
-        [
-            comparison_features(unit_rgb(image), settings.features, settings.similarity)
-            for image in images
-        ],
+        [comparison_features(image, settings.features, settings.similarity) for image in images],
         [(image.shape[1], image.shape[2]) for image in images],
         with_boxes=settings.compactness > 0,
     )
@@ -72,7 +68,7 @@ def quantised_features(
     """Quantised features of a batch as int32; None where some are too large for that."""
     features_q = torch.cat(
         [
-            quantise(comparison_features(unit_rgb(im), settings.features, settings.similarity))
+            quantise(comparison_features(im, settings.features, settings.similarity))
             for im in images
         ],
         dim=1,

@@ -13,7 +13,7 @@ from torch_geometric.transforms import BaseTransform
 from spitgraph.contraction import Settings, contract, contract_graph, level_zero
 from spitgraph.contraction.operator import check_count
 from spitgraph.data import TokenData, tokens_from_hierarchy
-from spitgraph.pixels import comparison_features
+from spitgraph.pixels import checked_features, comparison_features
 from spitgraph.settings import takes_settings
 from spitgraph.transforms.pixel_graph import grid_size, picture, undirected_edges
 
@@ -95,8 +95,7 @@ class ContractSuperpixels(BaseTransform):
             return comparison_features(image, self.features, self.settings.similarity)
         if data.x is None:
             raise ValueError("features=None compares data.x, which is not set")
-        x = data.x.detach()
-        return comparison_features(image, lambda _: x, self.settings.similarity)
+        return checked_features(data.x.detach(), image)
 
     def __repr__(self) -> str:
         arguments = str(self.settings)

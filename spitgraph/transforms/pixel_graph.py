@@ -7,6 +7,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.utils import coalesce
 
 from spitgraph.images import load_image
+from spitgraph.tensors import plain
 
 
 def grid_size(data: Data) -> tuple[int, int]:
@@ -43,7 +44,7 @@ def picture(data: Data, height: int, width: int) -> Float[Tensor, "3 H W"]:
             f"got {list(colour.shape)}"
         )
     try:
-        return load_image(colour.t().reshape(3, height, width))
+        return load_image(plain(colour).t().reshape(3, height, width))
     except ValueError as error:
         raise ValueError(f"data.{name}: {error}") from None
 
@@ -62,6 +63,7 @@ def undirected_edges(data: Data) -> Int64[Tensor, "2 E"]:
             raise ValueError(
                 f"edge_index must hold nodes 0 … {data.num_nodes - 1}, got {low} to {high}"
             )
+    edge_index = plain(edge_index)
     u, v = edge_index[:, edge_index[0] != edge_index[1]]
     return coalesce(
         torch.stack([torch.minimum(u, v), torch.maximum(u, v)]), num_nodes=data.num_nodes
