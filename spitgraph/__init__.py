@@ -1,6 +1,7 @@
 """Image tokens that follow the image: superpixel token graphs for vision transformers."""
 
 import importlib
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -84,3 +85,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_MODULES, *_SUBMODULES])
+
+
+if "torch" in sys.modules:  # torch.load has to know what it may make, and does not ask here
+    importlib.import_module("spitgraph.data")
