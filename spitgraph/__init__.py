@@ -1,6 +1,7 @@
 """Image tokens that follow the image: superpixel token graphs for vision transformers."""
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,3 +81,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_MODULES, *_SUBMODULES])
+
+
+if "torch" in sys.modules:  # torch.load has to know what it may make, and does not ask here
+    importlib.import_module("spitgraph.data")

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Tokenize image files. For every IMAGE, DIR/<name without extension>.pt holds its token graph, a
-spitgraph.TokenData that torch.load opens. A folder stands for the image files in it (not in its
-subfolders). Two images of the same name would write the same file, and are refused.
+spitgraph.TokenData, which torch.load opens after `from spitgraph import TokenData`. A folder stands
+for the image files in it (not in its subfolders). Two images of the same name would write the same
+file, and are refused.
 
 A file that cannot be tokenized is reported and skipped; nothing is written for it.
 """

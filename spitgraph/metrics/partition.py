@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
+from spitgraph.checks import integer
 from spitgraph.extensions import scatter_max
 from spitgraph.images import ImageLike, load_image
 from spitgraph.tensors import ordered_labels
@@ -52,8 +53,7 @@ def boundary_recall(labels: LabelMap, truth: LabelMap, radius: int | None = None
     found, wanted = _checked_pair(labels, truth)
     if radius is None:
         radius = round(0.0025 * math.hypot(*found.shape))
-    if radius < 0:
-        raise ValueError(f"expected a radius of at least 0 pixels, got {radius}")
+    radius = integer(radius, "radius", minimum=0)
     true_boundary = _boundary(wanted)
     total = int(true_boundary.sum())
     recalled = int((true_boundary & _dilated(_boundary(found), radius)).sum())

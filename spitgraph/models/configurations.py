@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spitgraph.checks import integer
+from spitgraph.checks import as_integer, integer
 from spitgraph.models.families import FAMILIES, PATCH_SIZE, Asked, Family
 from spitgraph.tokenizers import Tokenizer
 
@@ -103,6 +103,8 @@ def configure(
     prefix, size, _ = name.split("_")
     family = FAMILIES[prefix]
     check_overrides(name, family, overrides)
+    overrides = {key: plain_number(value) for key, value in overrides.items()}
+    image_size = plain_number(image_size)
     values: dict[str, Any] = {
         **size_defaults(size, overrides.get("embed_dim")),
         **family.defaults(Asked(size, gradient, image_size, overrides)),
@@ -113,16 +115,22 @@ def configure(
             values[key] = float(values[key])
     configuration = Configuration(
         name=name,
-        num_classes=num_classes,
+        num_classes=plain_number(num_classes),
         gradient=gradient,
         graph_bias=graph_bias,
         image_size=image_size,
-        token_budget=token_budget,
+        token_budget=plain_number(token_budget),
         drop_path=drop_path,
         options={key: values.pop(key) for key in family.options},
         **values,
     )
     return checked(configuration)
+
+
+def plain_number(value: Any) -> Any:
+    """Whole numbers of NumPy and PyTorch as Python's, which files and names hold; others as is."""
+    whole = as_integer(value)
+    return value if whole is None else whole
 
 
 def check_overrides(name: str, family: Family, overrides: dict[str, Any]) -> None:

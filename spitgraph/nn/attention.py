@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from spitgraph.checks import integer
 from spitgraph.nn.initial import initialise_linear
 from spitgraph.nn.packed_attention import Packing, packed_attention
 
@@ -28,6 +29,7 @@ class Attention(nn.Module):
         self, dim: int, num_heads: int = 8, qkv_bias: bool = False, qk_norm: bool = False
     ) -> None:
         super().__init__()
+        dim, num_heads = integer(dim, "dim"), integer(num_heads, "num_heads")
         if dim % num_heads:
             raise ValueError(f"num_heads={num_heads} does not divide dim={dim}")
         self.num_heads = num_heads

@@ -71,11 +71,11 @@ class Backbone(nn.Module):
             0, drop_path, depth, device="cpu"
         )  # also where the default is "meta"
         self.blocks = nn.ModuleList(
-            Block(embed_dim, num_heads, mlp_ratio, qkv_bias, qk_norm, init_values, rate)
+            Block(self.embed_dim, self.num_heads, mlp_ratio, qkv_bias, qk_norm, init_values, rate)
             for rate in rates.tolist()
         )
-        self.graph_bias = GraphBias(num_heads) if graph_bias else None
-        self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
+        self.graph_bias = GraphBias(self.num_heads) if graph_bias else None
+        self.norm = nn.LayerNorm(self.embed_dim, eps=1e-6)
 
     def forward(
         self, sequences: TokenSequences, edge_index: Int64[Tensor, "2 E"] | None = None

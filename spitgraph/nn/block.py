@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spitgraph.checks import integer
 from spitgraph.nn.attention import Attention, Scope
 from spitgraph.nn.drop_path import DropPath
 from spitgraph.nn.layer_scale import LayerScale
@@ -36,6 +37,7 @@ class Block(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
+        dim = integer(dim, "dim")
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)
         self.attn = Attention(dim, num_heads, qkv_bias, qk_norm)
         self.ls1 = LayerScale(dim, init_values)

@@ -47,10 +47,10 @@ class TokenEmbedder(nn.Module):
                 f"pe_name and pe_dim go together, got pe_name={pe_name!r} and pe_dim={pe_dim!r}"
             )
         self.pe_name = pe_name
-        self.linear = nn.Linear(in_features, embed_dim)
-        self.cls_token = nn.Parameter(torch.empty(1, 1, embed_dim))
+        self.linear = nn.Linear(self.in_features, self.embed_dim)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, self.embed_dim))
         if pe_dim is not None:
-            self.pe_linear = nn.Linear(integer(pe_dim, "pe_dim"), embed_dim, bias=False)
+            self.pe_linear = nn.Linear(integer(pe_dim, "pe_dim"), self.embed_dim, bias=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

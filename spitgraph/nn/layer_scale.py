@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spitgraph.checks import integer
+
 
 class LayerScale(nn.Module):
     """A learned factor per channel (Touvron et al. 2021, *Going deeper with Image Transformers*).
@@ -15,7 +17,7 @@ class LayerScale(nn.Module):
 
     def __init__(self, dim: int, init_values: float = 1e-5) -> None:
         super().__init__()
-        self.gamma = nn.Parameter(torch.full((dim,), float(init_values)))
+        self.gamma = nn.Parameter(torch.full((integer(dim, "dim"),), float(init_values)))
 
     def forward(self, x: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
         """The channels, scaled."""

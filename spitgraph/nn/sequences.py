@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch_geometric.utils import to_dense_batch
 
+from spitgraph.batching import image_offsets
 from spitgraph.data import TokenData
 
 
@@ -67,11 +68,16 @@ class TokenSequences:
 
 
 def node_offsets(tokens: TokenData) -> Int64[Tensor, " _"]:
-    """First node of each image, and the number of nodes: `ptr` of a batch, [0, N] for one image."""
+    """First node of each image, and the number of nodes: [0, N] for one image.
+
+    Raises:
+        ValueError: `batch`, `ptr` and `image_size` are not of the same images, or the nodes of an
+            image do not follow one another. A compiled model takes `ptr` as it is.
+    """
     ptr = getattr(tokens, "ptr", None)  # torch.compile knows of no `in` for PyG's data in 2.5
-    if ptr is not None:
+    if ptr is not None and torch.compiler.is_compiling():
         return ptr
-    return torch.tensor([0, tokens.x.shape[0]], device=tokens.x.device)
+    return image_offsets(tokens, tokens.x.shape[0], tokens.x.device)
 
 
 def pack(

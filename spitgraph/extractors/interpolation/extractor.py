@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from spitgraph.batching import num_tokens, with_node_attribute
+from spitgraph.batching import with_node_attribute
 from spitgraph.checks import integer, one_of
 from spitgraph.data import TokenData
 from spitgraph.extractors.base import Extractor
@@ -20,6 +20,7 @@ from spitgraph.extractors.interpolation.histogram import (
 )
 from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.kernels import fused
+from spitgraph.pixel_map import map_counts, stored
 from spitgraph.pixels import adjust_contrast, gradients
 
 
@@ -69,22 +70,23 @@ class InterpolationExtractor(Extractor):
             A shallow copy; `x` has the dtype of `pixels`.
 
         Raises:
-            ValueError: The pixels were dropped.
+            ValueError: The pixels were dropped, or the nodes are no longer the tokens of the image.
         """
         if not isinstance(tokens, TokenData):
             raise TypeError(f"expected TokenData or a Batch of it, got {type(tokens).__name__}")
         if "pixels" not in tokens or not self._fused(tokens.pixels):
             x = torch.cat([self._image_vectors(*image) for image in tokens.iter_images()])
         else:
+            counts = map_counts(tokens)
             heights, widths = tokens.image_size.t().tolist()
             x = operator.token_vectors(
                 tokens.pixels.contiguous(),
-                tokens.cluster.contiguous(),
+                stored(tokens, "cluster").contiguous(),
                 tokens.size.as_subclass(Tensor).contiguous(),
                 tokens.bbox.contiguous(),
                 heights,
                 widths,
-                num_tokens(tokens),
+                counts,
                 self.bins,
                 self.sigma,
                 self.gradient,
