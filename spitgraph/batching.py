@@ -60,13 +60,13 @@ def filled_batch(
     device = attributes["cluster"].device
     num_nodes = counts["N"]
     starts = {
-        letter: torch.tensor(list(accumulate(of_images, initial=0)))
+        letter: torch.tensor(list(accumulate(of_images, initial=0)), device="cpu")
         for letter, of_images in counts.items()
     }
     batch.batch = torch.from_numpy(np.arange(len(num_nodes)).repeat(num_nodes)).to(device)
     batch.ptr = starts["N"].to(device)
     batch._num_graphs = len(num_nodes)
-    none = torch.zeros(len(num_nodes), dtype=torch.int64)
+    none = torch.zeros(len(num_nodes), dtype=torch.int64, device="cpu")
     kinds = {name: ATTRIBUTES[name] for name in attributes}
     batch._slice_dict = {name: starts[kind.counts] for name, kind in kinds.items()}
     batch._inc_dict = {
@@ -90,7 +90,7 @@ def with_node_attribute(tokens: "TokenData", name: str, value: Tensor) -> "Token
     tokens = copy.copy(tokens)
     tokens[name] = value
     if is_batched(tokens):
-        none = torch.zeros(tokens.num_graphs, dtype=torch.int64)
+        none = torch.zeros(tokens.num_graphs, dtype=torch.int64, device="cpu")
         tokens._slice_dict = {**tokens._slice_dict, name: tokens.ptr.cpu()}
         tokens._inc_dict = {**tokens._inc_dict, name: none}
     return tokens
