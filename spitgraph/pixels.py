@@ -94,9 +94,11 @@ class _Kumaraswamy(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, a: float, b: float) -> Tensor:
-        x = x.clamp(min=torch.finfo(x.dtype).tiny)  # of which xᵃ is 0 beside 1; 0 has no logarithm
-        rest = -torch.expm1(a * x.log())  # 1 − xᵃ, exact near x = 1 too
-        return 1 - 2 * rest**b
+        wide = x.float() if x.dtype == torch.float16 else x
+        # 0 has no logarithm; of the least positive number, xᵃ is 0 beside 1
+        wide = wide.clamp(min=torch.finfo(wide.dtype).tiny)
+        rest = -torch.expm1(a * wide.log())  # 1 − xᵃ, exact near x = 1 too
+        return (1 - 2 * rest**b).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, float, float], output: Tensor) -> None:

@@ -7,6 +7,7 @@ from helpers.finite import NotFinite
 from helpers.models import TINY
 from spitgraph import InterpolationExtractor, PatchTokenizer, SuperpixelTokenizer
 from spitgraph.models import create_model
+from spitgraph.pixels import adjust_contrast
 
 OPTIONS = [
     {},
@@ -73,3 +74,16 @@ def test_second_derivatives_are_finite():
     (first,) = torch.autograd.grad(x.square().sum(), tokens.pixels, create_graph=True)
     first.square().sum().backward()
     assert tokens.pixels.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_contrast_is_as_good_as_its_numbers(dtype):
+    """Black has no logarithm, and the least number of 16 bits is not near enough to it."""
+    x = torch.linspace(0, 1, 33, dtype=dtype).expand(3, -1)
+    with NotFinite() as seen:
+        contrast = adjust_contrast(x)
+    assert not seen.kinds
+    assert contrast.dtype == dtype
+    assert (contrast[:, 0] == -1).all() and (contrast[:, -1] == 1).all()
+    exact = adjust_contrast(x.double())
+    assert (contrast.double() - exact).abs().max() <= 2 * torch.finfo(dtype).eps
