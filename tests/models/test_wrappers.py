@@ -6,8 +6,8 @@ import os
 import pytest
 import torch
 from torch import distributed, nn
+from torch.distributed import fsdp
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
-from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
@@ -22,6 +22,9 @@ from spitgraph.models import (
 )
 from spitgraph.models.files import read_tensors
 from spitgraph.models.wrappers import plain_names, plain_state
+
+#: What PyTorch says of models that are sharded among one process.
+pytestmark = pytest.mark.filterwarnings("ignore:.*NO_SHARD", "ignore:FSDP")
 
 
 @pytest.fixture
@@ -49,15 +52,17 @@ def compiled(module):
 def sharded(module):
     """What FSDP makes of a model: a flat parameter a block, and one of the rest."""
     for index, block in enumerate(module.backbone.blocks):
-        module.backbone.blocks[index] = FullyShardedDataParallel(block, device_id=CPU)
-    return FullyShardedDataParallel(module, device_id=CPU)
+        module.backbone.blocks[index] = fsdp.FullyShardedDataParallel(block, device_id=CPU)
+    return fsdp.FullyShardedDataParallel(module, device_id=CPU)
 
 
 def sharded_in_place(module):
     """What FSDP's second version makes of it: every parameter in parts."""
+    if not hasattr(fsdp, "fully_shard"):
+        pytest.skip("this PyTorch has only the first")
     for block in module.backbone.blocks:
-        fully_shard(block, mesh=mesh())
-    return fully_shard(module, mesh=mesh())
+        fsdp.fully_shard(block, mesh=mesh())
+    return fsdp.fully_shard(module, mesh=mesh())
 
 
 CPU = torch.device("cpu")
