@@ -88,13 +88,13 @@ def filled_batch(
         batch[name] = value
     num_nodes = counts["N"]
     starts = {
-        letter: torch.tensor(list(accumulate(of_images, initial=0)))
+        letter: torch.tensor(list(accumulate(of_images, initial=0)), device="cpu")
         for letter, of_images in counts.items()
     }
     batch.batch = torch.from_numpy(np.arange(len(num_nodes)).repeat(num_nodes)).to(device)
     batch.ptr = starts["N"].to(device)
     batch._num_graphs = len(num_nodes)
-    none = torch.zeros(len(num_nodes), dtype=torch.int64)
+    none = torch.zeros(len(num_nodes), dtype=torch.int64, device="cpu")
     kinds = {name: ATTRIBUTES[name] for name in attributes}
     batch._slice_dict = {name: starts[kind.counts] for name, kind in kinds.items()}
     batch._inc_dict = {

@@ -2,6 +2,7 @@
 
 import math
 import operator
+import os
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any
@@ -37,13 +38,12 @@ def integers(value: Any, name: str) -> list[int]:
     return [integer(one, name, minimum=None) for one in (value if several else [value])]
 
 
-def unit_interval(value: float, name: str) -> float:
+def unit_interval(value: Any, name: str) -> float:
     """The value as a float, if it lies in [0, 1]."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if math.isnan(value) or not 0 <= value <= 1:
+    value = number(value, name)
+    if not 0 <= value <= 1:  # nor NaN
         raise ValueError(f"{name} must be in [0, 1], got {value}")
-    return float(value)
+    return value
 
 
 def one_of(value: object, choices: dict, name: str) -> str:
@@ -51,3 +51,47 @@ def one_of(value: object, choices: dict, name: str) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
+
+
+def number(value: Any, name: str) -> float:
+    """The value as a float, if it is a number: Python's, NumPy's or PyTorch's."""
+    plain = without_dimensions(value)
+    if isinstance(plain, bool) or not isinstance(plain, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    return float(plain)
+
+
+def positive(value: Any, name: str) -> float:
+    """The value as a float, if it is a finite number above 0."""
+    value = number(value, name)
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be positive, got {value}")
+    return value
+
+
+def boolean(value: Any, name: str) -> bool:
+    """The value, if it is True or False: 1, "yes" and None may be slips."""
+    plain = without_dimensions(value)
+    if not isinstance(plain, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return plain
+
+
+def instance(value: Any, kind: type, name: str, called: str) -> Any:
+    """The value, if it is of a class, which errors call by a name."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {called}, got {value!r}")
+    return value
+
+
+def file_path(value: Any, name: str) -> str:
+    """The value as a string, if it is a path: numbers would be descriptors of open files."""
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str):
+        raise TypeError(f"{name} must be a string or an os.PathLike of one, got {value!r}")
+    return path
+
+
+def without_dimensions(value: Any) -> Any:
+    """The number in a scalar of NumPy or a tensor without dimensions; others as they are."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value

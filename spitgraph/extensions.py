@@ -2,6 +2,7 @@
 
 Every function here has two bodies: the compiled one where its package is installed, and plain
 PyTorch. Both give the same bits: sums are over integers, and extremes do not depend on the order.
+`torch.compile` sees the latter only: the extensions tell it nothing of shapes.
 """
 
 import importlib
@@ -28,7 +29,7 @@ def scatter_sum(
     src: Int64[Tensor, "*C n"], index: Int64[Tensor, " n"], num_segments: int
 ) -> Int64[Tensor, "*C m"]:
     """Sum of each segment's entries, along the last dimension."""
-    if torch_scatter is not None:
+    if torch_scatter is not None and not torch.compiler.is_compiling():
         return torch_scatter.scatter_sum(src, index.expand_as(src), dim=-1, dim_size=num_segments)
     out = src.new_zeros(*src.shape[:-1], num_segments)
     return out.scatter_add_(-1, index.expand_as(src), src)
@@ -38,7 +39,7 @@ def scatter_max(
     src: Shaped[Tensor, "*C n"], index: Int64[Tensor, " n"], out: Shaped[Tensor, "*C m"]
 ) -> Shaped[Tensor, "*C m"]:
     """Raise `out` to each segment's largest entry, in place, along the last dimension."""
-    if torch_scatter is not None:
+    if torch_scatter is not None and not torch.compiler.is_compiling():
         torch_scatter.scatter_max(src, index.expand_as(src), dim=-1, out=out)
         return out
     return out.scatter_reduce_(-1, index.expand_as(src), src, "amax")
@@ -48,7 +49,7 @@ def scatter_min(
     src: Shaped[Tensor, "*C n"], index: Int64[Tensor, " n"], out: Shaped[Tensor, "*C m"]
 ) -> Shaped[Tensor, "*C m"]:
     """Lower `out` to each segment's smallest entry, in place, along the last dimension."""
-    if torch_scatter is not None:
+    if torch_scatter is not None and not torch.compiler.is_compiling():
         torch_scatter.scatter_min(src, index.expand_as(src), dim=-1, out=out)
         return out
     return out.scatter_reduce_(-1, index.expand_as(src), src, "amin")
@@ -58,7 +59,7 @@ def nearest_seed(
     position: Float64[Tensor, "n 2"], seed: Float64[Tensor, "m 2"]
 ) -> Int64[Tensor, " n"]:
     """Index of the seed nearest to each position; of equally near ones, the first."""
-    if torch_cluster is not None:
+    if torch_cluster is not None and not torch.compiler.is_compiling():
         return torch_cluster.nearest(position, seed)
     nearest = []
     for rows in position.split(max(1, 2**22 // len(seed))):  # bounds the distance matrix

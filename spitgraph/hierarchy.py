@@ -14,6 +14,7 @@ from torch import Tensor
 from torch_geometric.utils import scatter
 
 from spitgraph.checks import integer
+from spitgraph.modes import exact_device
 
 
 class Hierarchy(NamedTuple):
@@ -86,6 +87,10 @@ class Hierarchy(NamedTuple):
             cluster = torch.cat([part + start for part, start in zip(clusters, first, strict=True)])
         counts = torch.tensor(list(zip(areas, num_regions, strict=True)), device="cpu").view(-1)
         return cls(parent, counts, torch.ones(len(areas), dtype=torch.int64, device="cpu"), cluster)
+
+    def to(self, device: torch.device) -> "Hierarchy":
+        """The same hierarchy, its maps on a device."""
+        return self._replace(parent=self.parent.to(device), cluster=self.cluster.to(device))
 
     @property
     def depth(self) -> int:
@@ -214,6 +219,10 @@ class Hierarchy(NamedTuple):
         Raises:
             ValueError: There is not a score for every region of every level.
         """
+        device = self.cluster.device
+        host = exact_device(device)
+        if host != device:
+            return self.to(host).cut([values.to(host) for values in score]).to(device)
         parents = self.parents
         if len(score) != len(parents) + 1:
             raise ValueError(

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from spitgraph.decoding import UnreadableImageError, decoded, name_of
+from spitgraph.modes import is_transformed
 from spitgraph.tensors import plain
 
 __all__ = [
@@ -186,6 +187,11 @@ def _checked_rgb(
     raw: list[Tensor], sources: Sequence[Any], *, is_batch: bool
 ) -> list[Shaped[Tensor, "3 _H _W"]]:
     """Raw images [C, H, W] as RGB, uint8 or float32, once floats are known to lie in [0, 1]."""
+    if is_transformed(raw[0].detach()) or any(map(is_transformed, raw)):
+        raise TypeError(
+            "expected tensors of numbers, which transforms of torch.func have not: make tokens "
+            "outside of them, and transform what reads the tokens or their pixels"
+        )
     images = [image.to(torch.float32) if image.is_floating_point() else image for image in raw]
     floats = [i for i, image in enumerate(images) if image.is_floating_point()]
     if floats:
@@ -203,7 +209,8 @@ def _checked_rgb(
 def _bounds(image: Float[Tensor, "C H W"]) -> Float[Tensor, "2"]:
     """Least and greatest value; NaN if there is any."""
     if _is_small(image):
-        return torch.tensor([float(image.numpy().min()), float(image.numpy().max())])
+        bounds = [float(image.numpy().min()), float(image.numpy().max())]
+        return torch.tensor(bounds, dtype=torch.float32, device="cpu")
     return torch.stack(image.aminmax())
 
 

@@ -11,12 +11,15 @@ from spitgraph.contraction.graph import RegionGraph, level_zero, quantise
 from spitgraph.contraction.hierarchy import contract_graph
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels import limits
+from spitgraph.modes import exact_device
 from spitgraph.pixels import comparison_features
 from spitgraph.settings import Settings
 
 
 def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) -> Hierarchy:
     """Contract images into superpixels (METHOD 1-3); the same bits by every body.
+
+    Those of a device without float64 are contracted on the CPU.
 
     Args:
         images: RGB, uint8 or float32 in [0, 1], on one device.
@@ -27,12 +30,15 @@ def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) ->
     """
     sizes = [(image.shape[1], image.shape[2]) for image in images]
     check_count(sizes, settings)
-    if kernels.fused(images[0].device, "contraction") and fits(sizes, images[0].device):
+    device = images[0].device
+    host = exact_device(device)
+    if kernels.fused(host, "contraction") and fits(sizes, host):
         lab = settings.features == "lab" and settings.similarity != "cosine"
         features_q = None if lab else quantised_features(images, settings)
         if lab or features_q is not None:
-            return Hierarchy(*contracted(list(images), features_q, settings.to_json()))
-    return contract_graph(image_graph(images, settings), settings)
+            there = [image.to(host) for image in images]
+            return Hierarchy(*contracted(there, features_q, settings.to_json())).to(device)
+    return contract_graph(image_graph(images, settings), settings).to(device)
 
 
 def check_count(sizes: list[tuple[int, int]], settings: Settings) -> None:

@@ -24,6 +24,9 @@ class GraphBias(nn.Module):
 
     Args:
         num_heads: Attention heads.
+
+    Raises:
+        ValueError, TypeError: The heads are not a whole number of at least 1.
     """
 
     def __init__(self, num_heads: int) -> None:

@@ -13,6 +13,9 @@ class Mlp(nn.Module):
     Args:
         in_features: Width of input and output.
         hidden_features: Width between the layers.
+
+    Raises:
+        ValueError, TypeError: A width is not a whole number of at least 1.
     """
 
     def __init__(self, in_features: int, hidden_features: int) -> None:

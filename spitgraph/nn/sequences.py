@@ -103,7 +103,7 @@ def pack(
     image = images.repeat_interleave(node_counts + 1, output_size=num_rows)
     node_image = images.repeat_interleave(node_counts, output_size=vectors.shape[0])
     node_rows = torch.arange(vectors.shape[0], device=vectors.device) + node_image + 1
-    x = class_token.new_empty(num_rows, vectors.shape[1])
+    x = class_token.new_zeros(num_rows, vectors.shape[1])
     x = x.index_copy(0, node_rows, vectors.to(x.dtype))
     x = x.index_copy(0, offsets[:-1], class_token.expand(num_images, -1))
     return TokenSequences(x, offsets, image, node_rows, num_nodes, kept)

@@ -13,6 +13,7 @@ from torch_geometric.transforms import BaseTransform
 from spitgraph.contraction import Settings, contract, contract_graph, level_zero
 from spitgraph.contraction.operator import check_count
 from spitgraph.data import TokenData, tokens_from_hierarchy
+from spitgraph.modes import exact_device
 from spitgraph.pixels import checked_features, comparison_features
 from spitgraph.settings import takes_settings
 from spitgraph.transforms.pixel_graph import grid_size, picture, undirected_edges
@@ -78,10 +79,10 @@ class ContractSuperpixels(BaseTransform):
                 graph = level_zero(
                     [self._comparison_features(data, image.detach())],
                     [(height, width)],
-                    edge_index=edge_index,
+                    edge_index=edge_index.to(exact_device(image.device)),
                     with_boxes=self.settings.compactness > 0,
                 )
-                hierarchy = contract_graph(graph, self.settings)
+                hierarchy = contract_graph(graph, self.settings).to(image.device)
         tokens = tokens_from_hierarchy([image], hierarchy, is_batch=False)
         for key, value in data.to_dict().items():
             if key not in tokens and describes_image(data, key):
