@@ -5,7 +5,8 @@
 For each photograph NAME.jpg, writes to DIR (by default `out/` of the repository):
     NAME-overlay.png   the photograph with the borders of its regions
     NAME-levels.png    its regions growing, level by level
-    NAME.pt            the token graph: open it with `torch.load` or `spitgraph info`
+    NAME.pt            the token graph: `spitgraph info` describes it; `torch.load` opens it, after
+                       `from spitgraph import TokenData`
 """
 
 import argparse

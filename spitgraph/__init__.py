@@ -1,7 +1,7 @@
 """Image tokens that follow the image: superpixel token graphs for vision transformers."""
 
 import importlib
-import warnings
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,9 +73,6 @@ _MODULES = {
 }
 _SUBMODULES = {"inspection", "kernels", "memory", "metrics", "models", "nn", "transforms"}
 
-# PyG says at import that it no longer uses torch-cluster; this package does
-warnings.filterwarnings("ignore", message="'torch-cluster' is no longer necessary")
-
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
@@ -87,3 +84,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_MODULES, *_SUBMODULES])
+
+
+if "torch" in sys.modules:  # torch.load has to know what it may make, and does not ask here
+    importlib.import_module("spitgraph.data")

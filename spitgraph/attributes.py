@@ -6,6 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+
+class NotHeldError(ValueError, AttributeError):
+    """A graph does not hold what was asked for, or no longer holds it for these nodes.
+
+    A `ValueError`, as of any argument that does not fit; an `AttributeError` too, so that `hasattr`
+    and `getattr` with a default give their answers.
+    """
+
+
 #: What the letters of a shape count, of which a batch has the sum over its images.
 COUNTS = {
     "N": "tokens",
@@ -65,7 +74,11 @@ ATTRIBUTES = {
     "hierarchy": Attribute("M", torch.int64, "parent maps one after the other"),
     "level_sizes": Attribute("L", torch.int64, "their lengths"),
     "num_levels": Attribute("B", torch.int64, "T"),
+    "token": Attribute("N", torch.int64, "its number, which PyG keeps with it", numbers=True),
 }
+
+#: Attributes of the tokens.
+OF_TOKENS = tuple(name for name, attribute in ATTRIBUTES.items() if attribute.counts == "N")
 
 #: Attributes of neither the tokens nor the edges of the graph.
 NOT_OF_THE_GRAPH = frozenset(

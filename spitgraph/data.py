@@ -2,42 +2,32 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from spitgraph.attributes import ATTRIBUTES, documented
+from spitgraph.attributes import ATTRIBUTES, NotHeldError, documented
 from spitgraph.batching import (
     SAVED_TYPES,
+    RegionSizes,
     TokenStorage,
+    check_slices,
     filled_batch,
     forget_what_is_derived,
     is_batched,
-    num_tokens,
     use_token_storage,
     without_attribute,
 )
-from spitgraph.grid import flatten_pixels
+from spitgraph.grid import rgb_pixels
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.images import unit_rgb
+from spitgraph.pixel_map import PIXEL_MAP, map_counts, number_tokens, stored
 from spitgraph.regions import describe_regions
 
-
-class RegionSizes(Tensor):
-    """The region sizes of a `TokenData`, an ordinary int64 tensor [N].
-
-    PyG's own transforms call `data.size()` for the shape of the adjacency matrix; the attribute
-    `size` takes that name, so the tensor answers the call.
-    """
-
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
-
-    def __call__(self, dim: int | None = None) -> tuple[int, int] | int:
-        """(N, N), or N for one of the two dimensions."""
-        return (len(self), len(self)) if dim is None else len(self)
+#: What a `TokenData` computes or checks when asked.
+DERIVED = PIXEL_MAP | {"size", "tree", "parents", "seg"}
 
 
 class TokenData(Data):
@@ -46,35 +36,62 @@ class TokenData(Data):
     What it holds is said in `spitgraph.attributes.ATTRIBUTES`, by which batches, files and reports
     go. Levels are kept flat, so that images of different depth batch; `tree` and `parents` read
     them.
+
+    `cluster` and `hierarchy` are there as long as the nodes are the tokens of the image: once some
+    were dropped, repeated or put in another order, by whatever part of PyG, asking for them is an
+    error that says so. What belongs to each node goes with it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         use_token_storage(self)
+        number_tokens(self)
 
     @property
     def size(self) -> RegionSizes:
         """[N] int64, pixels of each region."""
-        return self._store["size"].as_subclass(RegionSizes)
+        return torch.as_tensor(stored(self, "size")).as_subclass(RegionSizes)
 
-    @size.setter
-    def size(self, value: Int64[Tensor, " N"]) -> None:
-        self._store["size"] = value.as_subclass(Tensor)
+    @property
+    def cluster(self) -> Int64[Tensor, " HW"]:
+        """[H·W] int64, token of each pixel.
+
+        Raises:
+            NotHeldError: The nodes are no longer the tokens of the image.
+        """
+        map_counts(self)
+        return stored(self, "cluster")
+
+    @property
+    def hierarchy(self) -> Int64[Tensor, " M"]:
+        """[M] int64, parent maps one after the other, numbered within their image.
+
+        Raises:
+            NotHeldError: The nodes are no longer the tokens of the image.
+        """
+        parents = stored(self, "hierarchy")
+        map_counts(self, "hierarchy")
+        return parents
 
     @property
     def tree(self) -> Hierarchy:
-        """The hierarchy that led to the tokens, with what follows from it."""
-        depths, sizes = self.num_levels.tolist(), iter(self.level_sizes.tolist())
+        """The hierarchy that led to the tokens, with what follows from it.
+
+        Raises:
+            NotHeldError: There is none, or the nodes are no longer the tokens of the image.
+        """
+        parents, sizes = stored(self, "hierarchy"), iter(stored(self, "level_sizes").tolist())
+        depths = stored(self, "num_levels").tolist()
         counts = [
             [*islice(sizes, depth), count]
-            for depth, count in zip(depths, num_tokens(self), strict=True)
+            for depth, count in zip(depths, map_counts(self, "hierarchy"), strict=True)
         ]
         flat = [count for levels in counts for count in levels]
         return Hierarchy(
-            self.hierarchy,
+            parents,
             torch.tensor(flat, device="cpu"),
             torch.tensor(depths, device="cpu"),
-            self.cluster,
+            stored(self, "cluster"),
         )
 
     @property
@@ -87,11 +104,15 @@ class TokenData(Data):
         return self.tree.parents
 
     @parents.setter
-    def parents(self, value: Sequence[Int64[Tensor, " _"]]) -> None:
+    def parents(self, value: Sequence[Int64[Tensor, " _"]] | None) -> None:
+        if value is None:
+            for name in ("hierarchy", "level_sizes", "num_levels"):
+                del self[name]
+            return
         sizes = [parent.numel() for parent in value]
-        device = value[0].device if value else self.cluster.device
+        device = value[0].device if value else stored(self, "cluster").device
         empty = torch.empty(0, dtype=torch.int64, device=device)
-        self.hierarchy = torch.cat([empty, *value])
+        self["hierarchy"] = torch.cat([empty, *value])
         self.level_sizes = torch.tensor(sizes, dtype=torch.int64, device=device)
         self.num_levels = torch.tensor([len(sizes)], device=device)
 
@@ -101,7 +122,7 @@ class TokenData(Data):
         height, width = self._single_image_size("seg")
         return self.cluster.view(1, height, width)
 
-    def partition(self, level: int) -> Int64[Tensor, " HW"]:
+    def partition(self, level: SupportsIndex) -> Int64[Tensor, " HW"]:
         """Region of each pixel at a level: 0 are the pixels themselves, T the tokens.
 
         Raises:
@@ -109,11 +130,14 @@ class TokenData(Data):
         """
         return self.tree.partition(level)
 
-    def to_level(self, level: int) -> "TokenData":
+    def to_level(self, level: SupportsIndex) -> "TokenData":
         """The same image (or batch) tokenised at another level of its hierarchy; `x` is dropped.
 
+        Both hold the same `pixels`, not copies.
+
         Raises:
-            ValueError: There is no such level, or the pixels were dropped.
+            ValueError: There is no such level, the pixels were dropped, or the nodes are no longer
+                the tokens of the image.
         """
         tree = self.tree.at(level)
         if "pixels" not in self:
@@ -126,21 +150,23 @@ class TokenData(Data):
     def iter_images(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """For every image: pixels [3, H, W], cluster [H·W] within the image, size and bbox.
 
+        Those that can be are views of what this holds.
+
         Raises:
-            ValueError: The pixels were dropped.
+            ValueError: The pixels were dropped, or the nodes are no longer the tokens of the image.
         """
+        counts = map_counts(self)
         if "pixels" not in self:
             raise ValueError("the pixels are needed, which without_pixels() dropped")
         sizes = self.image_size.tolist()
         areas = [height * width for height, width in sizes]
-        counts = num_tokens(self)
         start = 0
         for (height, width), count, pixels, cluster, size, bbox in zip(
             sizes,
             counts,
             self.pixels.split(areas),
-            self.cluster.split(areas),
-            self._store["size"].split(counts),
+            stored(self, "cluster").split(areas),
+            self.size.as_subclass(Tensor).split(counts),
             self.bbox.split(counts),
             strict=True,
         ):
@@ -151,6 +177,29 @@ class TokenData(Data):
         """A copy that does not hold `pixels`, which are most of its memory."""
         return without_attribute(self, "pixels")
 
+    def __getattr__(self, key: str) -> Any:
+        if key in DERIVED:  # Python asks here when the property raised, whose reason is to be heard
+            return getattr(type(self), key).fget(self)
+        if key in ATTRIBUTES:
+            return stored(self, key)
+        return super().__getattr__(key)
+
+    def __getitem__(self, key: Any) -> Any:
+        value = super().__getitem__(key)
+        if key in PIXEL_MAP:
+            map_counts(self, key)
+        return value
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        number_tokens(self)  # files written before tokens were numbered
+
+    def stores_as(self, data: Any) -> "TokenData":
+        """See PyG, which begins so to fill a batch, or to take an image out of one."""
+        if is_batched(data) and not isinstance(self, Batch):
+            check_slices(data)
+        return super().stores_as(data)
+
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         if key in ATTRIBUTES:
             return self.num_nodes if ATTRIBUTES[key].numbers else 0
@@ -158,13 +207,13 @@ class TokenData(Data):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         forget_what_is_derived(self)
-        if is_batched(self):
+        if isinstance(self, Batch):
             return empty_batch, (), self.__dict__.copy()
         return super().__reduce_ex__(protocol)
 
     def _single_image_size(self, what: str) -> tuple[int, int]:
         if len(self.image_size) != 1:
-            raise ValueError(
+            raise NotHeldError(
                 f"{what} is of one image, this is a batch of {len(self.image_size)}: index it first"
             )
         height, width = self.image_size[0].tolist()
@@ -209,7 +258,7 @@ def tokens_from_hierarchy(
     regions = describe_regions([image.detach() for image in images], hierarchy.cluster, num_nodes)
     pixels = regions.pixels
     if any(image.requires_grad for image in images):
-        pixels = torch.cat([flatten_pixels(unit_rgb(image)) for image in images])
+        pixels = torch.cat([rgb_pixels(image) for image in images])
     device = hierarchy.cluster.device
     known = {
         **regions._asdict(),

@@ -2,10 +2,10 @@
 
 Every function here has two bodies: the compiled one where its package is installed, and plain
 PyTorch. Both give the same bits: sums are over integers, and extremes do not depend on the order.
+`torch.compile` sees the latter only: the extensions tell it nothing of shapes.
 """
 
 import importlib
-import warnings
 from types import ModuleType
 
 import torch
@@ -15,12 +15,10 @@ from torch import Tensor
 
 def optional_module(name: str) -> ModuleType | None:
     """The module, or None where it is missing or was not built for what else is installed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return importlib.import_module(name)
-        except (ImportError, OSError, RuntimeError):  # the last: built for another CUDA
-            return None
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError, RuntimeError):  # the last: built for another CUDA
+        return None
 
 
 torch_scatter = optional_module("torch_scatter")
@@ -31,7 +29,7 @@ def scatter_sum(
     src: Int64[Tensor, "*C n"], index: Int64[Tensor, " n"], num_segments: int
 ) -> Int64[Tensor, "*C m"]:
     """Sum of each segment's entries, along the last dimension."""
-    if torch_scatter is not None:
+    if torch_scatter is not None and not torch.compiler.is_compiling():
         return torch_scatter.scatter_sum(src, index.expand_as(src), dim=-1, dim_size=num_segments)
     out = src.new_zeros(*src.shape[:-1], num_segments)
     return out.scatter_add_(-1, index.expand_as(src), src)
@@ -41,7 +39,7 @@ def scatter_max(
     src: Shaped[Tensor, "*C n"], index: Int64[Tensor, " n"], out: Shaped[Tensor, "*C m"]
 ) -> Shaped[Tensor, "*C m"]:
     """Raise `out` to each segment's largest entry, in place, along the last dimension."""
-    if torch_scatter is not None:
+    if torch_scatter is not None and not torch.compiler.is_compiling():
         torch_scatter.scatter_max(src, index.expand_as(src), dim=-1, out=out)
         return out
     return out.scatter_reduce_(-1, index.expand_as(src), src, "amax")
@@ -51,7 +49,7 @@ def scatter_min(
     src: Shaped[Tensor, "*C n"], index: Int64[Tensor, " n"], out: Shaped[Tensor, "*C m"]
 ) -> Shaped[Tensor, "*C m"]:
     """Lower `out` to each segment's smallest entry, in place, along the last dimension."""
-    if torch_scatter is not None:
+    if torch_scatter is not None and not torch.compiler.is_compiling():
         torch_scatter.scatter_min(src, index.expand_as(src), dim=-1, out=out)
         return out
     return out.scatter_reduce_(-1, index.expand_as(src), src, "amin")
@@ -61,7 +59,7 @@ def nearest_seed(
     position: Float64[Tensor, "n 2"], seed: Float64[Tensor, "m 2"]
 ) -> Int64[Tensor, " n"]:
     """Index of the seed nearest to each position; of equally near ones, the first."""
-    if torch_cluster is not None:
+    if torch_cluster is not None and not torch.compiler.is_compiling():
         return torch_cluster.nearest(position, seed)
     nearest = []
     for rows in position.split(max(1, 2**22 // len(seed))):  # bounds the distance matrix

@@ -1,10 +1,13 @@
 """Level 0: the pixels of an image as a graph (METHOD 1)."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64, Shaped
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.utils import to_undirected
+
+from spitgraph.images import unit_rgb
+from spitgraph.tensors import unshared
 
 
 def pixel_edges(
@@ -53,11 +56,16 @@ def flatten_pixels(image: Float[Tensor, "C H W"]) -> Float[Tensor, "HW C"]:
     return image.flatten(1).t().contiguous()
 
 
-def grid_graph(image: Float[Tensor, "3 H W"]) -> Data:
+def rgb_pixels(image: Shaped[Tensor, "3 H W"]) -> Float32[Tensor, "HW 3"]:
+    """Pixels of a checked image row by row, float32 in [0, 1], in memory of their own."""
+    return unshared(flatten_pixels(unit_rgb(image)), image)
+
+
+def grid_graph(image: Shaped[Tensor, "3 H W"]) -> Data:
     """The grid graph of an image: a node a pixel, an edge between 4-neighbours.
 
     Args:
-        image: RGB in [0, 1].
+        image: RGB, uint8 or float32 in [0, 1].
 
     Returns:
         `Data` with `x` and `pixels` [H·W, 3] float32 (RGB), `pos` [H·W, 2] float32 (x, y in
@@ -65,7 +73,7 @@ def grid_graph(image: Float[Tensor, "3 H W"]) -> Data:
         (H, W). `x` is a copy, for transforms to change.
     """
     height, width = image.shape[-2:]
-    pixels = flatten_pixels(image)
+    pixels = rgb_pixels(image)
     return Data(
         x=pixels.clone(),
         pixels=pixels,

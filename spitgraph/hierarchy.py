@@ -6,12 +6,15 @@ volume, or anything else that was merged step by step.
 
 from collections.abc import Sequence
 from itertools import accumulate, islice
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 from torch_geometric.utils import scatter
+
+from spitgraph.checks import integer
+from spitgraph.modes import exact_device
 
 
 class Hierarchy(NamedTuple):
@@ -85,6 +88,10 @@ class Hierarchy(NamedTuple):
         counts = torch.tensor(list(zip(areas, num_regions, strict=True)), device="cpu").view(-1)
         return cls(parent, counts, torch.ones(len(areas), dtype=torch.int64, device="cpu"), cluster)
 
+    def to(self, device: torch.device) -> "Hierarchy":
+        """The same hierarchy, its maps on a device."""
+        return self._replace(parent=self.parent.to(device), cluster=self.cluster.to(device))
+
     @property
     def depth(self) -> int:
         """T, the largest of all images."""
@@ -101,10 +108,14 @@ class Hierarchy(NamedTuple):
         """Lengths of the parent maps in `parent`."""
         return [count for levels in self.image_counts for count in levels[:-1]]
 
-    def num_regions(self, level: int | None = None) -> list[int]:
-        """Regions of each image at a level, by default the last."""
+    def num_regions(self, level: SupportsIndex | None = None) -> list[int]:
+        """Regions of each image at a level, by default the last.
+
+        Raises:
+            ValueError, TypeError: There is no such level.
+        """
+        level = self.depth if level is None else self._checked(level)
         levels = self.image_counts
-        level = max(map(len, levels)) if level is None else level
         return [counts[min(level, len(counts) - 1)] for counts in levels]
 
     @property
@@ -120,24 +131,24 @@ class Hierarchy(NamedTuple):
             for t in range(self.depth)
         ]
 
-    def partition(self, level: int) -> Int64[Tensor, " P"]:
+    def partition(self, level: SupportsIndex) -> Int64[Tensor, " P"]:
         """Region of each leaf at a level: 0 are the leaves themselves, T the last.
 
         Raises:
-            ValueError: There is no such level.
+            ValueError, TypeError: There is no such level.
         """
-        self._check(level)
+        level = self._checked(level)
         if level == self.depth:
             return self.cluster
         return composed(self.parents[:level], len(self.cluster), self.cluster.device)
 
-    def at(self, level: int) -> "Hierarchy":
+    def at(self, level: SupportsIndex) -> "Hierarchy":
         """The hierarchy that ends at a level.
 
         Raises:
-            ValueError: There is no such level.
+            ValueError, TypeError: There is no such level.
         """
-        self._check(level)
+        level = self._checked(level)
         if level == self.depth:
             return self
         counts = self.image_counts
@@ -156,16 +167,16 @@ class Hierarchy(NamedTuple):
             self.partition(level),
         )
 
-    def sizes(self, level: int) -> Int64[Tensor, " n"]:
+    def sizes(self, level: SupportsIndex) -> Int64[Tensor, " n"]:
         """Leaves of each region at a level.
 
         Raises:
-            ValueError: There is no such level.
+            ValueError, TypeError: There is no such level.
         """
         return self.partition(level).bincount(minlength=sum(self.num_regions(level)))
 
     def pool(
-        self, values: Shaped[Tensor, "P *D"], level: int, reduce: str = "mean"
+        self, values: Shaped[Tensor, "P *D"], level: SupportsIndex, reduce: str = "mean"
     ) -> Shaped[Tensor, "n *D"]:
         """Values of the leaves → of the regions at a level; differentiable.
 
@@ -183,13 +194,13 @@ class Hierarchy(NamedTuple):
         n = sum(self.num_regions(level))
         return scatter(values, self.partition(level), dim=0, dim_size=n, reduce=reduce)
 
-    def lift(self, values: Shaped[Tensor, "n *D"], level: int) -> Shaped[Tensor, "P *D"]:
+    def lift(self, values: Shaped[Tensor, "n *D"], level: SupportsIndex) -> Shaped[Tensor, "P *D"]:
         """Values of the regions at a level → of the leaves; differentiable.
 
         Raises:
             ValueError: There is no such level, or not a value for every region.
         """
-        self._check(level)
+        level = self._checked(level)
         self._check_length(values, sum(self.num_regions(level)), f"regions of level {level}")
         return values.index_select(0, self.partition(level))
 
@@ -208,6 +219,10 @@ class Hierarchy(NamedTuple):
         Raises:
             ValueError: There is not a score for every region of every level.
         """
+        device = self.cluster.device
+        host = exact_device(device)
+        if host != device:
+            return self.to(host).cut([values.to(host) for values in score]).to(device)
         parents = self.parents
         if len(score) != len(parents) + 1:
             raise ValueError(
@@ -232,9 +247,11 @@ class Hierarchy(NamedTuple):
             owner = torch.where((owner < 0) & whole[level], own, owner)
         return renumbered_by_first(owner)
 
-    def _check(self, level: int) -> None:
+    def _checked(self, level: SupportsIndex) -> int:
+        level = integer(level, "level", minimum=None)
         if not 0 <= level <= self.depth:
             raise ValueError(f"level must be in 0 … {self.depth}, got {level}")
+        return level
 
     @staticmethod
     def _check_length(values: Tensor, expected: int, what: str) -> None:

@@ -8,6 +8,9 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import SupportsIndex
+
+from spitgraph.checks import integer
 
 #: Parameters of glibc's `mallopt`, and what they are set to: within a call, and after it.
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
@@ -33,7 +36,7 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 @contextmanager
-def kept_at_hand(num_pixels: int = 0) -> Iterator[None]:
+def kept_at_hand(num_pixels: SupportsIndex = 0) -> Iterator[None]:
     """Within it, memory that is freed serves what is allocated next; at its end it is given back.
 
     For plain operations on images of some million pixels, one after the other:
@@ -52,8 +55,11 @@ def kept_at_hand(num_pixels: int = 0) -> Iterator[None]:
     Args:
         num_pixels: Of the largest image: as much as plain operations need for it is set aside at
             once, in large pages.
+
+    Raises:
+        ValueError, TypeError: It is not a whole number of at least 0.
     """
-    library = _glibc()
+    num_pixels, library = integer(num_pixels, "num_pixels", minimum=0), _glibc()
     if library is None:
         yield
         return

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 from torch.nn.functional import pad
+
+from spitgraph.images import unit_rgb
+from spitgraph.modes import exact_device, without_autocast
+from spitgraph.tensors import plain, unshared
 
 FeatureMap = Float[Tensor, "C H W"]
 
@@ -88,20 +92,37 @@ class _Kumaraswamy(torch.autograd.Function):
     step inside.
     """
 
+    generate_vmap_rule = True  # for the transforms of torch.func
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, a: float, b: float) -> Tensor:
+    def forward(x: Tensor, a: float, b: float) -> Tensor:
+        wide = x.float() if x.dtype == torch.float16 else x
+        # 0 has no logarithm; of the least positive number, xᵃ is 0 beside 1
+        wide = wide.clamp(min=torch.finfo(wide.dtype).tiny)
+        rest = -torch.expm1(a * wide.log())  # 1 − xᵃ, exact near x = 1 too
+        return (1 - 2 * rest**b).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float, float], output: Tensor) -> None:
+        x, ctx.a, ctx.b = inputs
         ctx.save_for_backward(x)
-        ctx.a, ctx.b = a, b
-        rest = -torch.expm1(a * x.log())  # 1 − xᵃ, exact near x = 1 too
-        return 1 - 2 * rest**b
+        ctx.save_for_forward(x)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
-        x = x.clamp(1 / 510, 1 - 1 / 510)
-        rest = -torch.expm1(ctx.a * x.log())
-        slope = 2 * ctx.a * ctx.b * x ** (ctx.a - 1) * rest ** (ctx.b - 1)
-        return grad_outputs[0] * slope, None, None
+        return grad_outputs[0] * _slope(x, ctx.a, ctx.b), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return grad_inputs[0] * _slope(x, ctx.a, ctx.b)
+
+
+def _slope(x: Float[Tensor, "*S"], a: float, b: float) -> Float[Tensor, "*S"]:
+    x = x.clamp(1 / 510, 1 - 1 / 510)
+    rest = -torch.expm1(a * x.log())
+    return 2 * a * b * x ** (a - 1) * rest ** (b - 1)
 
 
 def asinh_contrast(x: Float[Tensor, "*S"], scale: float) -> Float[Tensor, "*S"]:
@@ -148,32 +169,44 @@ def gradients(
 
 
 def comparison_features(
-    image: Float[Tensor, "3 H W"],
+    image: Shaped[Tensor, "3 H W"],
     features: str | Callable[[Tensor], Tensor],
     similarity: str = "distance",
 ) -> Float[Tensor, "C HW"]:
     """Float64 features of every pixel, by preset or by the user's own function.
 
-    Under `similarity="cosine"`, which sees directions only, `"lab"` means `lab_direction`.
+    Under `similarity="cosine"`, which sees directions only, `"lab"` means `lab_direction`. Autocast
+    is off within: features are the same with it and without. Of a device without float64, they are
+    on the CPU.
 
     Args:
-        image: RGB in [0, 1].
-        features: `"lab"`, `"spit"`, or a callable image [3, H, W] → [C, H, W] or [H·W, C] float.
+        image: RGB, uint8 or float32 in [0, 1].
+        features: `"lab"`, `"spit"`, or a callable image [3, H, W] → [C, H, W] or [H·W, C] float. It
+            is given float32 in memory of its own, to change as it likes.
         similarity: Name of the edge weight that the features are for.
 
     Raises:
         ValueError: The callable's result has another shape, is not finite, or exceeds ±4096.
         TypeError: The callable's result is not a floating-point tensor.
     """
-    height, width = image.shape[-2:]
-    if features == "lab" and similarity == "cosine":
-        features = lab_direction
+    rgb = unit_rgb(image)
     if isinstance(features, str):
-        return FEATURES[features](image).flatten(1)
-    result = features(image)
+        directions = features == "lab" and similarity == "cosine"
+        preset = lab_direction if directions else FEATURES[features]
+        return preset(rgb.to(exact_device(rgb.device))).flatten(1)
+    with without_autocast(image.device):
+        result = features(unshared(rgb, image))
+    return checked_features(result, image)
+
+
+def checked_features(result: Any, image: Shaped[Tensor, "3 H W"]) -> Float64[Tensor, "C HW"]:
+    """A caller's features of an image in float64, if they are what `comparison_features` says."""
+    height, width = image.shape[-2:]
+    host = exact_device(image.device)
     if not isinstance(result, Tensor) or not result.is_floating_point():
         came = result.dtype if isinstance(result, Tensor) else type(result).__name__
         raise TypeError(f"features must return a floating-point tensor, got {came}")
+    result = plain(result)
     if result.dim() == 3 and result.shape[0] > 0 and result.shape[1:] == (height, width):
         flat = result.flatten(1)
     elif result.dim() == 2 and result.shape[0] == height * width and result.shape[1] > 0:
@@ -183,7 +216,7 @@ def comparison_features(
             f"features must return [C, {height}, {width}] or [{height * width}, C] for an image of "
             f"{height}×{width} pixels, got {list(result.shape)}"
         )
-    return checked_magnitude(flat.to(image.device, torch.float64))
+    return checked_magnitude(flat.to(host).double())
 
 
 def checked_magnitude(features: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:

@@ -2,6 +2,9 @@
 
 import copy
 import io
+import pickle
+import subprocess
+import sys
 
 import hypothesis.strategies as st
 import networkx as nx
@@ -10,7 +13,7 @@ import torch
 from hypothesis import given
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
-from torch_geometric.transforms import ToUndirected
+from torch_geometric.transforms import AddRandomWalkPE, ToUndirected
 from torch_geometric.utils import to_networkx
 
 from helpers.pictures import noise
@@ -113,6 +116,34 @@ def test_size_is_a_tensor_that_answers_the_call_of_pyg(patches):
     assert torch.equal(patches["size"], torch.arange(6))
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda size: pickle.loads(pickle.dumps(size)),
+        lambda size: saved_and_loaded({"size": size})["size"],
+        torch.clone,
+        lambda size: size[:],
+        lambda size: torch.vmap(lambda one: one * 1)(size),
+        lambda size: torch.utils.data.default_collate([size])[0],
+    ],
+)
+def test_what_is_made_of_sizes_is_an_ordinary_tensor(patches, made):
+    again = made(patches.size)
+    assert type(again) is torch.Tensor
+    assert torch.equal(again, patches["size"])
+
+
+def test_no_graph_keeps_sizes_as_anything_but_a_tensor(patches):
+    patches.other = patches.size
+    patches["size"] = patches.size
+    patches.update({"more": patches.size})
+    made = TokenData(size=patches.size, edge_index=patches.edge_index)
+    for tokens in (patches, made, copy.deepcopy(patches), saved_and_loaded(patches)):
+        assert {type(value) for value in tokens.to_dict().values()} == {torch.Tensor}
+
+
 def test_pixels_are_not_taken_for_edges_where_there_are_as_many():
     tokens = from_partition(noise(1, 4), torch.tensor([[0, 0, 1, 2]]))
     assert tokens.num_edges == len(tokens.cluster) == 4
@@ -175,6 +206,61 @@ def test_without_pixels(patches, assert_same):
     assert_same(light.without_pixels(), light)
     with pytest.raises(ValueError, match="to_level needs the pixels.*without_pixels"):
         light.to_level(0)
+
+
+# ---- what is not there ---------------------------------------------------------------------------
+
+DERIVED = ("tree", "parents", "seg")
+
+
+def test_what_is_not_held_is_an_attribute_error():
+    tokens = TokenData(x=torch.rand(3, 2), edge_index=torch.tensor([[0, 1], [1, 0]]))
+    for name in (*set(SHAPES) - {"edge_index", "edge_attr", "pos"}, "hierarchy", *DERIVED, "other"):
+        assert not hasattr(tokens, name) and name not in tokens
+        assert getattr(tokens, name, "default") == "default"
+    assert tokens.edge_attr is None and tokens.pos is None  # as of any graph of PyG's
+
+
+def test_what_is_missing_is_named(patches):
+    for name in ("size", "color", "pixels", "bbox", "cluster", "hierarchy", "num_levels"):
+        without = copy.copy(patches)
+        del without[name]
+        with pytest.raises(AttributeError, match=f"the tokens have no {name} "):
+            getattr(without, name)
+    for derived, name in {"tree": "hierarchy", "parents": "num_levels", "seg": "cluster"}.items():
+        without = copy.copy(patches)
+        del without[name]
+        with pytest.raises(ValueError, match=f"the tokens have no {name} "):
+            getattr(without, derived)
+    assert hasattr(patches, "seg") and not hasattr(Batch.from_data_list([patches] * 2), "seg")
+
+
+def test_none_removes_an_attribute(patches):
+    for name in ("size", "x", "color", "pixels", "parents", "cluster"):
+        setattr(patches, name, None)
+        assert name not in patches
+    assert "hierarchy" not in patches and "level_sizes" not in patches
+    patches.size = None  # which it already is
+    del patches.pos
+    assert patches.pos is None
+
+
+def test_sizes_may_come_as_a_list(patches, unchecked):
+    sizes = patches.size.tolist()
+    patches.size = sizes
+    assert torch.equal(patches.size, torch.tensor(sizes))
+    assert patches.size() == (6, 6) and patches.cluster.max() == 5
+
+
+def test_parents_are_set_and_removed(patches):
+    patches.parents = [torch.arange(35), patches.cluster]
+    assert len(patches.parents) == 2 and patches.num_levels.tolist() == [2]
+    patches.parents = []
+    assert patches.level_sizes.tolist() == []
+
+
+def test_encodings_of_pyg_ask_for_the_size(patches):
+    assert AddRandomWalkPE(3)(patches).random_walk_pe.shape == (6, 3)
 
 
 # ---- batches -------------------------------------------------------------------------------------
@@ -309,6 +395,38 @@ def test_saved_and_loaded_with_weights_only(images, assert_same):
     for i, image in enumerate(images):
         assert_same(again[i], image)
     assert len(again.parents) == len(batch.parents)
+
+
+IMPORTS = (
+    "import torch, spitgraph",
+    "from spitgraph import TokenData; import torch",
+)
+
+
+@pytest.mark.parametrize("imports", IMPORTS)
+def test_files_open_once_the_class_is_known(images, tmp_path, imports):
+    torch.save(images[0], tmp_path / "one.pt")
+    torch.save(Batch.from_data_list(images), tmp_path / "batch.pt")
+    torch.save({"sizes": images[0].size, "graphs": images}, tmp_path / "several.pt")
+    code = f"""{imports}
+for name in ("one", "batch", "several"):
+    path = {str(tmp_path)!r} + f"/{{name}}.pt"
+    for options in ({{}}, {{"mmap": True}}, {{"map_location": "cpu"}}, {{"weights_only": False}}):
+        torch.load(path, **options)
+    with open(path, "rb") as file:
+        torch.load(file)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_the_package_alone_imports_no_torch():
+    code = "import sys, spitgraph; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_graph_with_a_batch_vector_stays_what_it_is():
+    tokens = TokenData(x=torch.rand(3, 2), batch=torch.tensor([0, 0, 1]))
+    assert type(saved_and_loaded(tokens)) is TokenData
 
 
 def test_saved_after_other_transforms_looked_at_it(images, assert_same):

@@ -416,6 +416,20 @@ def test_not_an_image(content, tmp_path):
         load_image(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("name", ["a\nb.png", "ä\udcff.png", "a'b.png"])
+def test_an_odd_path_is_named_in_what_can_be_printed(name, tmp_path):
+    with pytest.raises(
+        UnreadableImageError, match="^cannot read ['\"].*b?.png['\"]: No such"
+    ) as error:
+        load_image(tmp_path / name)
+    assert str(error.value).isprintable()
+
+
+def test_the_path_of_a_directory_entry_in_bytes(png):
+    (entry,) = os.scandir(os.fsencode(png.parent))
+    assert torch.equal(load_image(entry), load_image(png))
+
+
 def test_path_that_no_file_can_have():
     with pytest.raises(UnreadableImageError, match="null"):
         load_image("a\0b.png")
@@ -481,16 +495,26 @@ def test_closed_image(png):
         load_image(image)
 
 
+@pytest.mark.parametrize("filters", ["error", "ignore"])
 @pytest.mark.parametrize("limit", [H * W - 1, H * W // 2 - 1], ids=["PIL warns", "PIL raises"])
-def test_decompression_bomb(limit, png, monkeypatch):
+def test_decompression_bomb(limit, filters, png, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with warnings.catch_warnings(record=True) as leaked:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        warnings.simplefilter(filters)
         with unreadable(png, ".*decompression bomb"):
             load_image(png)
         with pytest.raises(UnreadableImageError, match="^image 1: .*decompression bomb"):
             load_images([CHW, png])
-    assert not leaked
+
+
+def test_an_icon_larger_than_its_directory_says_is_a_bomb(tmp_path, monkeypatch):
+    content = encoded(random_bytes(32, 32, 3), "ICO", sizes=[(32, 32)])
+    (tmp_path / "small").write_bytes(content[:6] + b"\2\2" + content[8:])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 32 * 32 - 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with unreadable(tmp_path / "small", ".*32×32 pixels .*decompression bomb"):
+            load_image(tmp_path / "small")
 
 
 @pytest.mark.parametrize("limit", [H * W, None])
@@ -584,7 +608,7 @@ def test_other_shapes_are_refused(image, message):
         (None, "got builtins.NoneType"),
         (3, "got builtins.int"),
         (0.5, "got builtins.float"),
-        (b"picture.png", "got builtins.bytes"),
+        (b"picture.png", "got builtins.bytes: os.fsdecode a path, and open .*BytesIO"),
         ({"image": CHW}, "got builtins.dict"),
         (iter([CHW]), "got builtins.list_iterator"),
         (io.BytesIO(), "got _io.BytesIO"),
@@ -616,7 +640,9 @@ def with_value(value, dtype=torch.float32):
         (255.0, "got 0.5 to 255; divide by 255, or pass uint8.*un-normalised"),
         (300.0, "got 0.5 to 300; normalised images"),
         (1.0000001192092896, "got 0.5 to 1.0000001"),
-        (-1e-30, "got -1e-30 to 0.5"),
+        (1.05, r"got 0.5 to 1.05; clamp\(0, 1\) what resizing has left.*; normalised images"),
+        (-0.0625, r"got -0.0625 to 0.5; clamp\(0, 1\) what resizing has left.*; normalised images"),
+        (-1.1920928955078125e-07, r"got -1.1920929e-07 to 0.5; clamp\(0, 1\)"),
     ],
 )
 def test_values_outside_the_unit_range_are_refused(value, message):
@@ -655,8 +681,34 @@ def test_ends_of_the_range_are_inside(value):
     assert load_image(with_value(value)).shape == (3, H, W)
 
 
-def test_float64_rounding_above_one_is_forgiven():
-    assert load_image(with_value(1 + 1e-12, torch.float64)).max() == 1
+@pytest.mark.parametrize("excess", [1e-12, 1e-30, 2**-24])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_rounds_to_the_ends_of_the_range_is_these(dtype, excess):
+    for value, end in ((1 + excess, 1), (-excess, 0)):
+        image = with_value(value, dtype)
+        for one in (image, image.permute(1, 2, 0).numpy(), image[None]):
+            before = image.clone()
+            found = load_images(one)[0][0]
+            assert found[1, 2, 3] == end
+            assert found.min() >= 0 and found.max() <= 1
+            assert torch.equal(image, before)
+
+
+def test_gradients_pass_what_rounds_to_zero():
+    image = with_value(-1e-12).requires_grad_()
+    load_image(image).sum().backward()
+    assert (image.grad == 1).all()
+
+
+def masked(pixels):
+    return np.ma.masked_array(pixels, np.arange(pixels.size).reshape(pixels.shape) == 1)
+
+
+@pytest.mark.parametrize("pixels", [random_bytes(H, W, 3), random_bytes(H, W) / 255])
+def test_masked_arrays_are_refused_unless_nothing_is_masked(pixels):
+    with pytest.raises(ValueError, match="^image 1: expected a value for every pixel, .*masked"):
+        load_images([CHW, masked(pixels)])
+    assert torch.equal(load_image(np.ma.masked_array(pixels)), load_image(pixels))
 
 
 @pytest.mark.parametrize("empty", [[], (), torch.rand(0, 3, H, W), torch.rand(0, 1, H, W)])

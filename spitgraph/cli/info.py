@@ -2,9 +2,9 @@
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile, is_zipfile
 
 from spitgraph.cli.errors import one_line
 
@@ -55,12 +55,25 @@ def load(path: Path) -> list["spitgraph.TokenData"]:
 
     from spitgraph import TokenData
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of formats that it then refuses
-        tokens = torch.load(path, weights_only=True, map_location="cpu")
+    check_container(path)
+    tokens = torch.load(path, weights_only=True, map_location="cpu")
     if not isinstance(tokens, TokenData):
         raise ValueError(f"it holds a {type(tokens).__name__}")
     return tokens.to_data_list() if isinstance(tokens, Batch) else [tokens]
+
+
+def check_container(path: Path) -> None:
+    """Refuse, without its warnings, what PyTorch would warn of and then refuse."""
+    from pickle import UnpicklingError
+
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start[:1] == b"\x80" and start[1:] != b"\x02":
+        raise UnpicklingError("a pickle of another protocol than PyTorch's")
+    if is_zipfile(path):
+        with ZipFile(path) as archive:
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                raise ValueError("it holds a TorchScript program")
 
 
 def describe(tokens: "spitgraph.TokenData") -> list[str]:

@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import warnings
 from dataclasses import Field, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Tokenize image files. For every IMAGE, DIR/<name without extension>.pt holds its token graph, a
-spitgraph.TokenData that torch.load opens. A folder stands for the image files in it (not in its
-subfolders). Two images of the same name would write the same file, and are refused.
+spitgraph.TokenData, which torch.load opens after `from spitgraph import TokenData`. A folder stands
+for the image files in it (not in its subfolders). Two images of the same name would write the same
+file, and are refused.
 
 A file that cannot be tokenized is reported and skipped; nothing is written for it.
 """
@@ -222,15 +222,13 @@ def tokenized(
     """The token graph of an image file, with token vectors if there is an extractor."""
     from spitgraph import UnreadableImageError
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")  # of oddities in files that it can read
-        try:
-            tokens = tokenizer(path)
-            return extractor(tokens) if extractor else tokens
-        except UnreadableImageError as error:  # names the path
-            raise CommandError(one_line(error)) from error
-        except (ValueError, RuntimeError, MemoryError) as error:
-            raise CommandError(f"{path}: {one_line(error)}") from error
+    try:
+        tokens = tokenizer(path)
+        return extractor(tokens) if extractor else tokens
+    except UnreadableImageError as error:  # names the path
+        raise CommandError(one_line(error)) from error
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise CommandError(f"{path}: {one_line(error)}") from error
 
 
 def write(

@@ -11,14 +11,16 @@ from spitgraph.contraction.fine.hierarchy import check_magnitude, contract_fine
 from spitgraph.contraction.graph import RegionGraph, level_zero, quantise
 from spitgraph.contraction.hierarchy import contract_graph
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.images import unit_rgb
 from spitgraph.kernels import limits
+from spitgraph.modes import exact_device
 from spitgraph.pixels import comparison_features
 from spitgraph.settings import Settings
 
 
 def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) -> Hierarchy:
     """Contract images into superpixels (METHOD 1-3); the same bits by every body.
+
+    Those of a device without float64 are contracted on the CPU.
 
     Args:
         images: RGB, uint8 or float32 in [0, 1], on one device.
@@ -29,14 +31,18 @@ def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) ->
     """
     sizes = [(image.shape[1], image.shape[2]) for image in images]
     check_count(sizes, settings)
-    if has_body(images[0].device, settings) and fits(sizes, images[0].device):
+    device = images[0].device
+    host = exact_device(device)
+    if has_body(host, settings) and fits(sizes, host):
         lab = settings.features == "lab" and settings.similarity != "cosine"
         features_q = None if lab else quantised_features(images, settings)
         if lab or features_q is not None:
-            return Hierarchy(*contracted(list(images), features_q, settings.to_json()))
+            there = [image.to(host) for image in images]
+            return Hierarchy(*contracted(there, features_q, settings.to_json())).to(device)
     if settings.is_fine:
-        return contract_fine([quantised(image, settings) for image in images], sizes, settings)
-    return contract_graph(image_graph(images, settings), settings)
+        features = [quantised(image, settings) for image in images]
+        return contract_fine(features, sizes, settings).to(device)
+    return contract_graph(image_graph(images, settings), settings).to(device)
 
 
 def has_body(device: torch.device, settings: Settings) -> bool:
@@ -67,10 +73,7 @@ def fits(sizes: list[tuple[int, int]], device: torch.device) -> bool:
 def image_graph(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) -> RegionGraph:
     """Level 0 of a batch of images: their grids, and what is compared of their pixels."""
     return level_zero(
-        [
-            comparison_features(unit_rgb(image), settings.features, settings.similarity)
-            for image in images
-        ],
+        [comparison_features(image, settings.features, settings.similarity) for image in images],
         [(image.shape[1], image.shape[2]) for image in images],
         with_boxes=settings.compactness > 0,
     )
@@ -89,7 +92,7 @@ def quantised_features(
 
 def quantised(image: Shaped[Tensor, "3 H W"], settings: Settings) -> Int64[Tensor, "C HW"]:
     """What is compared of an image's pixels, in whole steps."""
-    return quantise(comparison_features(unit_rgb(image), settings.features, settings.similarity))
+    return quantise(comparison_features(image, settings.features, settings.similarity))
 
 
 @torch.library.custom_op(

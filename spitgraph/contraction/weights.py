@@ -34,7 +34,7 @@ def cosine(
     dot = product_at_ends(mean[0], edge_index)
     for channel in mean[1:]:
         dot += product_at_ends(channel, edge_index)
-    cos = torch.where(length > 0, dot / length, 0.0)
+    cos = dot / length.masked_fill(length == 0, 1.0)  # where a mean is zero, so is the dot product
     return ((cos + 1) / 2).clamp(0, 1)
 
 
@@ -142,7 +142,8 @@ def self_loop_weights(graph: RegionGraph, settings: Settings) -> Float64[Tensor,
     mean = total / counts
     deviation = square_root((total_square / counts - mean * mean).clamp(min=0))
     mean, deviation = graph.of_regions(mean), graph.of_regions(deviation)
-    weight = (((size - mean) / deviation).clamp(-0.75, 0.75) + 1) / 2
+    spread = deviation.masked_fill(deviation == 0, 1.0)  # where it is 0, there is no self-loop
+    weight = (((size - mean) / spread).clamp(-0.75, 0.75) + 1) / 2
     if settings.compactness != 0:
         assert graph.box is not None
         squareness = box_fill(graph.size, graph.box)

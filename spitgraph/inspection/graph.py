@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from spitgraph.data import TokenData
 from spitgraph.inspection.extras import plot_extra
-from spitgraph.inspection.overlay import mean_colors, to_pil
+from spitgraph.inspection.overlay import mean_colors, seg_of, to_pil
+from spitgraph.pixel_map import stored
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -23,23 +24,24 @@ def plot_graph(tokens: TokenData) -> "matplotlib.figure.Figure":
         tokens: One image.
 
     Raises:
-        ValueError: A batch.
+        ValueError: A batch, or nodes that are no longer the image's tokens.
+        TypeError: No token graph.
         ImportError: Matplotlib is missing.
     """
     with plot_extra():
         from matplotlib.collections import LineCollection
         from matplotlib.figure import Figure
-    height, width = tokens.seg.shape[1:]
+    height, width = seg_of(tokens).shape
     inches = LONG_SIDE / max(height, width)
     size = (max(width * inches, LEAST_SIDE), max(height * inches, LEAST_SIDE))
     figure = Figure(figsize=size, dpi=160)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(to_pil(1 - 0.45 * (1 - mean_colors(tokens))))  # faded, so that the graph stands out
     axes.set_axis_off()
-    pos, edge_index = tokens.pos.cpu(), tokens.edge_index.cpu()
+    pos, edge_index = stored(tokens, "pos").cpu(), stored(tokens, "edge_index").cpu()
     once = edge_index[0] < edge_index[1]
     ends = pos[edge_index[:, once]].transpose(0, 1)  # [edges, 2 ends, 2]
-    border = tokens.edge_attr.cpu()[once, 0]
+    border = stored(tokens, "edge_attr").cpu()[once, 0]
     thickness = 0.1 * min(1.0, (400 / len(pos)) ** 0.5)  # thinner where it gets crowded
     lines = LineCollection(
         ends.numpy(), colors="black", alpha=0.7, linewidths=0.25 + thickness * border.sqrt().numpy()

@@ -1,11 +1,12 @@
 """How an image's regions grow, level by level."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, SupportsIndex
 
+from spitgraph.checks import integers
 from spitgraph.data import TokenData
 from spitgraph.inspection.extras import plot_extra
-from spitgraph.inspection.overlay import image_of, mean_colors, to_pil
+from spitgraph.inspection.overlay import image_of, mean_colors, seg_of, to_pil
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -15,7 +16,7 @@ LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT, TITLE, GAP = 2.3, 3.9, 2.6, 0.3, 0.05
 
 
 def plot_hierarchy(
-    tokens: TokenData, levels: Sequence[int] | None = None
+    tokens: TokenData, levels: SupportsIndex | Iterable[SupportsIndex] | None = None
 ) -> "matplotlib.figure.Figure":
     """A strip of pictures, one a level: the image, its regions painted with their mean colours.
 
@@ -27,13 +28,15 @@ def plot_hierarchy(
         levels: Which levels to show, 0 being the image itself; all by default.
 
     Raises:
-        ValueError: A batch, dropped pixels, or there is no such level.
+        ValueError: A batch, dropped pixels, nodes that are no longer the image's tokens, or there
+            is no such level.
+        TypeError: No token graph, or a level is not a whole number.
         ImportError: Matplotlib is missing.
     """
     with plot_extra():
         from matplotlib.figure import Figure
-    if levels is None:
-        levels = range(len(tokens.parents) + 1)
+    height, width = seg_of(tokens).shape
+    levels = range(tokens.tree.depth + 1) if levels is None else integers(levels, "levels")
     if not levels:
         raise ValueError("levels must name at least one level, got none")
     pictures = []
@@ -42,7 +45,6 @@ def plot_hierarchy(
         count = len(at_level.size)
         title = f"level {level} · {count:,} region{'s' if count > 1 else ''}" if level else "image"
         pictures.append((title, mean_colors(at_level) if level else image_of(tokens)))
-    height, width = tokens.seg.shape[1:]
     panel_height = min(MOST_HEIGHT, MOST_WIDTH * height / width)
     panel_width = max(LEAST_WIDTH, panel_height * width / height)
     total_width = len(pictures) * (panel_width + GAP) - GAP

@@ -1,6 +1,7 @@
 """The image with its regions drawn into it; plain tensors, no plotting library."""
 
 from collections.abc import Sequence
+from typing import Any, SupportsIndex
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int64, Shaped
@@ -16,7 +17,7 @@ OPACITY, SHADOW = 0.8, 0.4
 
 
 def overlay(
-    tokens: TokenData, *, color: Sequence[float] = YELLOW, scale: int = 1
+    tokens: TokenData, *, color: Sequence[float] = YELLOW, scale: SupportsIndex = 1
 ) -> Float32[Tensor, "3 _H _W"]:
     """The image with the borders of its regions drawn into it.
 
@@ -32,28 +33,51 @@ def overlay(
         [3, H·scale, W·scale], in [0, 1].
 
     Raises:
-        ValueError: A batch, dropped pixels, a colour outside the range, or a scale below 1.
-        TypeError: The scale is not an integer.
+        ValueError: A batch, dropped pixels, nodes that are no longer the image's tokens, a colour
+            outside the range, or a scale below 1.
+        TypeError: No token graph, or the scale is not an integer.
     """
     if len(color) != 3 or not all(0 <= channel <= 1 for channel in color):
         raise ValueError(f"color must be three numbers in [0, 1], got {color!r}")
-    picture = enlarged(image_of(tokens), integer(scale, "scale"))
-    line, shadow = border_sides(enlarged(tokens.seg, scale)[0])
+    scale = integer(scale, "scale")
+    picture = enlarged(image_of(tokens), scale)
+    line, shadow = border_sides(enlarged(seg_of(tokens)[None], scale)[0])
     paint = torch.tensor(color, dtype=picture.dtype, device=picture.device).view(3, 1, 1)
     picture = torch.where(line, torch.lerp(picture, paint, OPACITY), picture)
     return torch.where(shadow, picture * (1 - SHADOW), picture)
 
 
+def seg_of(tokens: Any) -> Int64[Tensor, "H W"]:
+    """Token of each pixel of the one image that is inspected.
+
+    Raises:
+        TypeError: It is no token graph.
+        ValueError: A batch; there is no pixel map, or it no longer belongs to the nodes.
+    """
+    if not isinstance(tokens, TokenData):
+        raise TypeError(f"expected the TokenData of one image, got {type(tokens).__name__}")
+    return tokens.seg[0]
+
+
 def image_of(tokens: TokenData) -> Float32[Tensor, "3 H W"]:
-    """The image that was tokenized."""
+    """The image that was tokenized; see `seg_of`."""
+    seg = seg_of(tokens)
     if "pixels" not in tokens:
         raise ValueError("the tokens hold no pixels: without_pixels() dropped them")
-    return tokens.pixels.detach().t().reshape(3, *tokens.seg.shape[1:])
+    return tokens.pixels.detach().t().reshape(3, *seg.shape)
 
 
 def mean_colors(tokens: TokenData) -> Float32[Tensor, "3 H W"]:
-    """The image, every region painted with its mean colour."""
-    seg = tokens.seg[0]
+    """The image, every region painted with its mean colour.
+
+    Args:
+        tokens: One image.
+
+    Raises:
+        ValueError: A batch, or nodes that are no longer the image's tokens.
+        TypeError: No token graph.
+    """
+    seg = seg_of(tokens)
     return tokens.color.index_select(0, seg.flatten()).t().reshape(3, *seg.shape)
 
 

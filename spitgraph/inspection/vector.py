@@ -1,16 +1,17 @@
 """What a token's vector holds: colour, position and gradient, side by side."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from spitgraph.checks import integers
 from spitgraph.data import TokenData
 from spitgraph.extractors.interpolation.layout import COLOUR, VectorLayout
 from spitgraph.inspection.extras import plot_extra
-from spitgraph.inspection.overlay import image_of, to_pil
+from spitgraph.inspection.overlay import image_of, seg_of, to_pil
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -26,13 +27,20 @@ def unpack_vectors(x: Float[Tensor, "N D"]) -> dict[str, Float[Tensor, "N bins b
         x: Vectors of an `InterpolationExtractor`; D is 4β² or 5β².
 
     Raises:
-        ValueError: D is neither.
+        ValueError: D is neither, or these are not [N, D].
+        TypeError: No tensor.
     """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"expected vectors [N, D], as tokens.x, got {type(x).__name__}")
+    if x.dim() != 2:
+        raise ValueError(f"expected vectors [N, D], as tokens.x, got {list(x.shape)}")
     layout = VectorLayout.of_length(x.shape[1])
     return {feature: layout.lattice(x, feature) for feature in layout.features}
 
 
-def plot_token(tokens: TokenData, which: int | Sequence[int]) -> "matplotlib.figure.Figure":
+def plot_token(
+    tokens: TokenData, which: SupportsIndex | Iterable[SupportsIndex]
+) -> "matplotlib.figure.Figure":
     """Chosen tokens, a row each: the region, and the parts of its vector.
 
     From left to right the region in its surroundings, its colour patch, its position histogram over
@@ -44,17 +52,18 @@ def plot_token(tokens: TokenData, which: int | Sequence[int]) -> "matplotlib.fig
         which: Number of a token, or several.
 
     Raises:
-        ValueError: A batch, dropped pixels, no `x`, or there is no such token.
+        ValueError: A batch, dropped pixels, nodes that are no longer the image's tokens, no `x`, or
+            there is no such token.
+        TypeError: No token graph, or `which` are not whole numbers.
         ImportError: Matplotlib is missing.
     """
     with plot_extra():
         from matplotlib.figure import Figure
-    which = [which] if isinstance(which, int) else list(which)
+    which, image, seg = integers(which, "which"), image_of(tokens).cpu(), seg_of(tokens).cpu()
     if tokens.x is None:
         raise ValueError("tokens have no vectors: apply an InterpolationExtractor first")
     if not which or not all(0 <= token < tokens.num_nodes for token in which):
         raise ValueError(f"tokens are numbered 0 … {tokens.num_nodes - 1}, got {which}")
-    image, seg = image_of(tokens).cpu(), tokens.seg[0].cpu()
     lattices = unpack_vectors(tokens.x.detach().cpu())
     colours = torch.stack([lattices.pop(channel) for channel in COLOUR], dim=1)  # [N, 3, β, β]
     titles = ["region", "colour", *lattices]

@@ -15,8 +15,10 @@ from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
+from spitgraph.checks import integer
 from spitgraph.extensions import scatter_max
 from spitgraph.images import ImageLike, load_image
+from spitgraph.tensors import ordered_labels
 
 # At run time `Any`, as in images.py: wrong input meets the errors below, under a type checker too.
 if TYPE_CHECKING:
@@ -51,8 +53,7 @@ def boundary_recall(labels: LabelMap, truth: LabelMap, radius: int | None = None
     found, wanted = _checked_pair(labels, truth)
     if radius is None:
         radius = round(0.0025 * math.hypot(*found.shape))
-    if radius < 0:
-        raise ValueError(f"expected a radius of at least 0 pixels, got {radius}")
+    radius = integer(radius, "radius", minimum=0)
     true_boundary = _boundary(wanted)
     total = int(true_boundary.sum())
     recalled = int((true_boundary & _dilated(_boundary(found), radius)).sum())
@@ -176,17 +177,16 @@ def compactness(labels: LabelMap) -> float:
 
 def _checked(labels: Any, name: str) -> Int64[Tensor, "H W"]:
     """A label map as int64, once its type and shape are known to be right."""
-    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iub":
-        labels = torch.from_numpy(labels.astype(np.int64))
-    elif not isinstance(labels, Tensor) or labels.is_floating_point() or labels.is_complex():
+    ordered = ordered_labels(labels)
+    if ordered is None:
         kind = getattr(labels, "dtype", type(labels).__name__)
         raise TypeError(f"expected {name} as a tensor or array of integers or bools, got {kind}")
-    if labels.ndim != 2 or labels.numel() == 0:
+    if ordered.ndim != 2 or ordered.numel() == 0:
         raise ValueError(
-            f"expected {name} [H, W] of at least one pixel, got {list(labels.shape)} "
+            f"expected {name} [H, W] of at least one pixel, got {list(ordered.shape)} "
             "(the map of a TokenData is its seg[0])"
         )
-    return labels.to(torch.int64)
+    return ordered
 
 
 def _checked_pair(labels: Any, truth: Any) -> tuple[Int64[Tensor, "H W"], Int64[Tensor, "H W"]]:

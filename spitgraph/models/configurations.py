@@ -1,11 +1,10 @@
 """The named configurations: three tokenizers in four sizes, and what may be told otherwise."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spitgraph.checks import integer
+from spitgraph.checks import as_integer, boolean, integer, positive
 from spitgraph.models.families import FAMILIES, PATCH_SIZE, Asked, Family
 from spitgraph.tokenizers import Tokenizer
 
@@ -103,26 +102,38 @@ def configure(
     prefix, size, _ = name.split("_")
     family = FAMILIES[prefix]
     check_overrides(name, family, overrides)
+    overrides = {key: plain_number(value) for key, value in overrides.items()}
+    gradient, graph_bias = boolean(gradient, "gradient"), boolean(graph_bias, "graph_bias")
+    if image_size is not None:
+        image_size = integer(image_size, "image_size")
     values: dict[str, Any] = {
         **size_defaults(size, overrides.get("embed_dim")),
         **family.defaults(Asked(size, gradient, image_size, overrides)),
         **overrides,
     }
-    for key in ("mlp_ratio", "sigma", "compactness"):
+    for key in ("sigma", "compactness"):
         if type(values.get(key)) is int:
             values[key] = float(values[key])
-    configuration = Configuration(
+    for key in ("qkv_bias", "qk_norm"):
+        values[key] = boolean(values[key], key)
+    values["mlp_ratio"] = positive(values["mlp_ratio"], "mlp_ratio")
+    return Configuration(
         name=name,
-        num_classes=num_classes,
+        num_classes=integer(num_classes, "num_classes"),
         gradient=gradient,
         graph_bias=graph_bias,
         image_size=image_size,
-        token_budget=token_budget,
+        token_budget=plain_number(token_budget),
         drop_path=drop_path,
         options={key: values.pop(key) for key in family.options},
         **values,
     )
-    return checked(configuration)
+
+
+def plain_number(value: Any) -> Any:
+    """Whole numbers of NumPy and PyTorch as Python's, which files and names hold; others as is."""
+    whole = as_integer(value)
+    return value if whole is None else whole
 
 
 def check_overrides(name: str, family: Family, overrides: dict[str, Any]) -> None:
@@ -149,20 +160,3 @@ def size_defaults(size: str, embed_dim: int | None) -> dict[str, Any]:
         "qk_norm": False,
         "bins": 16,
     }
-
-
-def checked(configuration: Configuration) -> Configuration:
-    """The configuration, if what no part of the model will check is right."""
-    integer(configuration.num_classes, "num_classes")
-    if configuration.image_size is not None:
-        integer(configuration.image_size, "image_size")
-    for key in ("gradient", "graph_bias", "qkv_bias", "qk_norm"):
-        value = getattr(configuration, key)
-        if not isinstance(value, bool):
-            raise TypeError(f"{key} must be True or False, got {value!r}")
-    ratio = configuration.mlp_ratio
-    if isinstance(ratio, bool) or not isinstance(ratio, int | float):
-        raise TypeError(f"mlp_ratio must be a number, got {ratio!r}")
-    if not 0 < ratio < math.inf:
-        raise ValueError(f"mlp_ratio must be positive, got {ratio}")
-    return configuration

@@ -8,30 +8,38 @@ from spitgraph.models.configurations import Configuration, configure
 from spitgraph.models.factory import build
 from spitgraph.models.families import FAMILIES
 from spitgraph.models.infer import inferred_arguments
-from spitgraph.nn import DropPath, SPiT
+from spitgraph.models.wrappers import plain_state, spit_inside, unwrapped
+from spitgraph.nn import Backbone, DropPath, SPiT, TokenEmbedder
 
 
 class NoConfigurationError(ValueError):
     """`create_model` makes no such model."""
 
 
-def configuration_of(model: SPiT) -> Configuration:
+def configuration_of(model: nn.Module) -> Configuration:
     """The configuration that makes a model like this one.
+
+    Args:
+        model: A `SPiT`, alone or wrapped: compiled, parallel, sharded or averaged.
 
     Raises:
         NoConfigurationError: The model has parts that `create_model` does not make.
+        TypeError: It is no `SPiT`.
     """
-    tokenizer, extractor = model.tokenizer, model.extractor
+    spit = spit_inside(model)
+    tokenizer, extractor = unwrapped(spit.tokenizer), unwrapped(spit.extractor)
+    embedder, backbone = unwrapped(spit.embedder), unwrapped(spit.backbone)
+    if not (isinstance(embedder, TokenEmbedder) and isinstance(backbone, Backbone)):
+        kinds = f"{type(embedder).__name__} and {type(backbone).__name__}"
+        raise NoConfigurationError(f"create_model makes no models of {kinds}")
     families = [family for family in FAMILIES.values() if type(tokenizer) is family.tokenizer]
     if not families or type(extractor) is not InterpolationExtractor:
         raise NoConfigurationError(f"create_model makes no models of {tokenizer} and {extractor}")
     try:
-        arguments = inferred_arguments(
-            shapes(model), families[0].name, model.backbone.num_heads
-        ) | {
-            "drop_path": last_drop_path(model),
-            "token_budget": model.embedder.token_budget,
-            "image_size": getattr(model, "image_size", None),
+        arguments = inferred_arguments(shapes(model), families[0].name, backbone.num_heads) | {
+            "drop_path": last_drop_path(backbone),
+            "token_budget": embedder.token_budget,
+            "image_size": getattr(spit, "image_size", None),
             "sigma": extractor.sigma,
         }
         settings = {key: getattr(tokenizer, key) for key in families[0].options}
@@ -48,9 +56,9 @@ def configuration_of(model: SPiT) -> Configuration:
     return configuration
 
 
-def last_drop_path(model: SPiT) -> float:
+def last_drop_path(backbone: nn.Module) -> float:
     """DropPath's probability in the last block, without the rounding of float32."""
-    rates = [part.drop_prob for part in model.backbone.modules() if isinstance(part, DropPath)]
+    rates = [part.drop_prob for part in backbone.modules() if isinstance(part, DropPath)]
     return round(rates[-1], 6) if rates else 0.0
 
 
@@ -61,5 +69,5 @@ def without_memory(configuration: Configuration) -> SPiT:
 
 
 def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Shape of every parameter and buffer."""
-    return {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    """Shape of every parameter and buffer, by the names of the model that is not wrapped."""
+    return {key: tuple(value.shape) for key, value in plain_state(model).items()}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
+from spitgraph.checks import instance
 from spitgraph.settings import Settings
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, Tokenizer, VoronoiTokenizer
 
@@ -63,7 +64,9 @@ def register_family(family: Family) -> Family:
     Raises:
         ValueError: Its name is no identifier without underscores, it or its tokenizer is taken, or
             the defaults leave something out.
+        TypeError: It is no `Family`.
     """
+    instance(family, Family, "family", "a Family")
     if not family.name.isidentifier() or "_" in family.name:
         raise ValueError(
             f"a family's name must be an identifier without underscores, got {family.name!r}"

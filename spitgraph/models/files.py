@@ -1,9 +1,13 @@
 """Files of tensors: safetensors and PyTorch's own, read without running any code they may carry."""
 
+import errno
 import json
 import os
+import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,12 +15,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from spitgraph.models.wrappers import gathered, is_packed, plain_names
+
 #: How PyTorch's files begin: a zip archive, or, before version 1.6, a pickle.
 TORCH_MAGIC = (b"PK\x03\x04", b"\x80\x02")
-#: Under what training scripts keep a state dict among other things.
-NESTS = ("model", "state_dict")
-#: What wrappers for several GPUs put before every name.
-PREFIX = "module."
+#: Under what training scripts keep a state dict among other things. The first that is there counts:
+#: averages and teachers only where the trained model itself is not.
+NESTS = (
+    "model",
+    "state_dict",
+    "model_state_dict",
+    "module",
+    "model_ema",
+    "state_dict_ema",
+    "teacher",
+    "student",
+)
+#: With what our names begin, where `backbone.` may also stand before a whole model.
+PARTS = ("embedder", "head")
+#: How deep nests may lie in each other.
+DEPTH = 4
 #: Key of the configuration in the metadata of a safetensors file.
 CONFIGURATION = "configuration"
 
@@ -35,18 +53,66 @@ def write_tensors(
     tensors: Mapping[str, Tensor],
     configuration: Mapping[str, Any] | None,
 ) -> None:
-    """Write a safetensors file, whole or not at all: beside its place first, then moved there."""
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        ValueError: A tensor has no numbers of its own: it is quantised, or on the meta device.
+        OSError: The file cannot be written.
+    """
     with safetensors_needed():
         from safetensors.torch import save_file
 
     metadata = {"format": "pt"}
     if configuration is not None:
         metadata[CONFIGURATION] = json.dumps(configuration, sort_keys=True)
-    contiguous = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    path = Path(path)
-    with TemporaryDirectory(dir=path.parent, prefix=".spitgraph-") as unfinished:
-        save_file(contiguous, Path(unfinished, path.name), metadata=metadata)
-        os.replace(Path(unfinished, path.name), path)
+    separate = memory_of_their_own(tensors)
+    with written_beside(path) as unfinished:
+        save_file(separate, unfinished, metadata=metadata)
+
+
+def memory_of_their_own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, contiguous, no two in the same memory: shared ones are copied."""
+    separate: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for key, tensor in tensors.items():
+        if tensor.is_meta:
+            raise ValueError(f"{key} has no values: it is on the meta device")
+        if is_packed(tensor):
+            kind = type(tensor).__name__
+            raise ValueError(f"{key} is a {kind}: save weights before layers are quantised")
+        plain = gathered(tensor).detach().cpu().contiguous()
+        if plain.untyped_storage().data_ptr() in taken:
+            plain = plain.clone()
+        taken.add(plain.untyped_storage().data_ptr())
+        separate[key] = plain
+    return separate
+
+
+@contextmanager
+def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A file to be written, which then takes its place: whole, or not at all if this fails.
+
+    A new file gets the permissions of the umask, one that is replaced keeps its own. Where the path
+    is a link, the file that it leads to is replaced.
+
+    Raises:
+        OSError: The folder does not exist, or at the path is something other than a file.
+    """
+    place = Path(os.path.realpath(path))
+    if not place.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place.parent))
+    if place.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if place.exists() and not place.is_file():
+        raise OSError(errno.EINVAL, "not an ordinary file", os.fspath(path))
+    with TemporaryDirectory(dir=place.parent, prefix=".spitgraph-") as folder:
+        unfinished = Path(folder, place.name)
+        unfinished.touch()
+        mode = stat.S_IMODE((place if place.exists() else unfinished).stat().st_mode)
+        yield unfinished
+        if stat.S_IMODE(unfinished.stat().st_mode) != mode:
+            unfinished.chmod(mode)
+        os.replace(unfinished, place)
 
 
 def read_tensors(
@@ -70,7 +136,7 @@ def read_tensors(
     except Exception as error:  # on broken bytes, unpicklers raise nearly anything
         reason = " ".join(str(error).split()) or type(error).__name__
         if start.startswith(TORCH_MAGIC) and not isinstance(error, ForeignContentError):
-            reason = "truncated, or not only tensors"  # without PyTorch's page of advice
+            reason = refusal(reason)  # without PyTorch's page of advice
         raise ValueError(f"cannot read weights from '{os.fspath(path)}': {reason}") from error
 
 
@@ -90,6 +156,18 @@ def read_safetensors(
     return state_dict(tensors), configuration
 
 
+def refusal(reason: str) -> str:
+    """Why PyTorch took a file for more than tensors, and what to do if it is trusted."""
+    foreign = re.search(r"GLOBAL ([\w.]+)", reason)
+    if foreign is None:
+        return "truncated, or not only tensors"
+    return (
+        f"not only tensors: it holds {foreign[1]}, and to read that could run code. If you trust "
+        "it, write its tensors to a file of their own: "
+        "torch.save(torch.load(path, weights_only=False)[...], other_path)"
+    )
+
+
 class ForeignContentError(ValueError):
     """What was read well is no state dict."""
 
@@ -97,12 +175,16 @@ class ForeignContentError(ValueError):
 def state_dict(content: Any) -> dict[str, Tensor]:
     """Tensors by name, taken out of what training scripts wrap around them.
 
+    Names of wrappers go (`module.`, `_orig_mod.` and the like, wherever they stand), and so does
+    what all names begin with (`model.`, `net.`).
+
     Raises:
         ForeignContentError: There is something else.
     """
-    for nest in NESTS:
-        if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
-            content = content[nest]
+    for _ in range(DEPTH):
+        nests = content if isinstance(content, Mapping) else {}
+        nest = next((nest for nest in NESTS if isinstance(nests.get(nest), Mapping)), None)
+        content = content if nest is None else content[nest]
     if not isinstance(content, Mapping):
         raise ForeignContentError(f"expected tensors by name, got a {type(content).__name__}")
     if not content:
@@ -110,5 +192,13 @@ def state_dict(content: Any) -> dict[str, Tensor]:
     for key, value in content.items():
         if not (isinstance(key, str) and isinstance(value, Tensor)):
             raise ForeignContentError(f"{key!r} is a {type(value).__name__}, not a tensor")
-    prefix = PREFIX if all(key.startswith(PREFIX) for key in content) else ""
-    return {key.removeprefix(prefix): value for key, value in content.items()}
+    tensors = {plain: content[name] for name, plain in plain_names(content).items()}
+    prefix = shared_prefix([*tensors])
+    return {key.removeprefix(prefix): value for key, value in tensors.items()}
+
+
+def shared_prefix(names: list[str]) -> str:
+    """The parts that all names begin with, as `"model."`; but not parts of a model themselves."""
+    parts = os.path.commonprefix([name.split(".")[:-1] for name in names])
+    outside = takewhile(lambda part: part not in PARTS, parts if len(names) > 1 else [])
+    return "".join(f"{part}." for part in outside)

@@ -8,9 +8,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from spitgraph.models.describe import configuration_of
+from torch import nn
+
+from spitgraph.checks import file_path, instance
+from spitgraph.models.assign import assign
+from spitgraph.models.describe import configuration_of, without_memory
 from spitgraph.models.factory import create_model
+from spitgraph.models.files import written_beside
 from spitgraph.models.weights import load_weights, save_weights
+from spitgraph.models.wrappers import gathered, plain_state, spit_inside, unwrapped
 from spitgraph.nn import SPiT
 
 try:
@@ -43,7 +49,8 @@ class HubSPiT(
             raise ValueError(f"features is a function, which {CONFIGURATION} cannot hold")
         save_weights(self, save_directory / WEIGHTS)
         text = json.dumps(arguments, indent=2) + "\n"
-        (save_directory / CONFIGURATION).write_text(text, encoding="utf-8")
+        with written_beside(save_directory / CONFIGURATION) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
 
     @classmethod
     def _from_pretrained(
@@ -74,27 +81,41 @@ class HubSPiT(
         return with_hub(load_weights(create_model(**(config | told)), weights)).eval()
 
 
-def with_hub(model: SPiT) -> HubSPiT:
-    """The same model, its parts shared, with the methods of the mixin."""
+def with_hub(model: nn.Module) -> HubSPiT:
+    """The same model, its parts shared, with the mixin's methods; of one in wrappers, a copy."""
     if isinstance(model, HubSPiT):
         return model
-    hub = HubSPiT(model.tokenizer, model.extractor, model.embedder, model.backbone, model.head)
-    vars(hub).update(training=model.training, image_size=getattr(model, "image_size", None))
+    spit = spit_inside(model)
+    if spit is not model or any(unwrapped(part) is not part for part in spit.children()):
+        spit = copy_without_wrappers(model)
+    hub = HubSPiT(spit.tokenizer, spit.extractor, spit.embedder, spit.backbone, spit.head)
+    vars(hub).update(training=model.training, image_size=getattr(spit, "image_size", None))
     return hub
 
 
-def save_pretrained(model: SPiT, folder: str | os.PathLike[str], **options: Any) -> None:
+def copy_without_wrappers(model: nn.Module) -> SPiT:
+    """The model of the same configuration and weights, on the CPU."""
+    spit = without_memory(configuration_of(model))
+    state = {name: gathered(value).detach() for name, value in plain_state(model).items()}
+    assign(spit, state, {}, "the model")
+    return spit
+
+
+def save_pretrained(model: nn.Module, folder: str | os.PathLike[str], **options: Any) -> None:
     """Write a model into a folder: `config.json`, `model.safetensors` and a model card.
 
     Args:
-        model: A model that `create_model` makes, whatever its weights.
+        model: A model that `create_model` makes, whatever its weights, alone or wrapped: compiled,
+            parallel, sharded or averaged.
         folder: Made if it does not exist.
         options: Of `huggingface_hub.ModelHubMixin.save_pretrained`.
 
     Raises:
         ValueError: `create_model` makes no such model.
+        TypeError: There is no `SPiT` inside the model, or the folder is no path.
     """
-    with_hub(model).save_pretrained(Path(folder), **options)
+    folder = Path(file_path(folder, "folder"))
+    with_hub(model).save_pretrained(folder, **options)
 
 
 def from_pretrained(name: str | os.PathLike[str], **options: Any) -> HubSPiT:
@@ -108,19 +129,26 @@ def from_pretrained(name: str | os.PathLike[str], **options: Any) -> HubSPiT:
     Raises:
         ValueError: There is no configuration, or the weights do not fit it.
         OSError: The weights are not there.
+        TypeError: The name is neither a string nor a path.
     """
-    return HubSPiT.from_pretrained(Path(name) if os.path.isdir(name) else str(name), **options)
+    name = file_path(name, "name")
+    return HubSPiT.from_pretrained(Path(name) if os.path.isdir(name) else name, **options)
 
 
-def push_to_hub(model: SPiT, repo_id: str, **options: Any) -> str:
+def push_to_hub(model: nn.Module, repo_id: str, **options: Any) -> str:
     """Upload a model to the hub.
 
     Args:
-        model: A model that `create_model` makes, whatever its weights.
+        model: See `save_pretrained`.
         repo_id: Name of the repository.
         options: Of `huggingface_hub.ModelHubMixin.push_to_hub`, such as `private` and `token`.
 
     Returns:
         Address of the commit.
+
+    Raises:
+        ValueError: `create_model` makes no such model.
+        TypeError: There is no `SPiT` inside the model, or the name is no string.
     """
+    instance(repo_id, str, "repo_id", "a string")
     return str(with_hub(model).push_to_hub(repo_id, **options))

@@ -7,7 +7,6 @@ from typing import Any
 
 from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.models.configurations import HEAD_DIM, SIZES
-from spitgraph.models.families import FAMILIES
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -21,8 +20,6 @@ def inferred_arguments(shapes: Shapes, family: str, num_heads: int | None = None
     Raises:
         ValueError: The shapes are of no model that `create_model` makes.
     """
-    if family not in FAMILIES:
-        raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {family!r}")
     width, vector = dimensions(shapes, "embedder.linear.weight", 2)
     num_classes, _ = dimensions(shapes, "head.weight", 2)
     hidden, _ = dimensions(shapes, "backbone.blocks.0.mlp.fc1.weight", 2)

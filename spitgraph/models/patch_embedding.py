@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from spitgraph.checks import number
 from spitgraph.extractors import InterpolationExtractor
 from spitgraph.pixels import adjust_contrast
 from spitgraph.tokenizers import PatchTokenizer
@@ -27,7 +28,7 @@ def resized_kernels(
     patch = kernels.shape[-1]
     if patch == side:
         return kernels
-    identity = torch.eye(patch, dtype=torch.float64)[None, None]
+    identity = torch.eye(patch, dtype=torch.float64, device=kernels.device)[None, None]
     resize = interpolate(identity, (side, patch), mode="bilinear", antialias=True)[0, 0]
     inverse = torch.linalg.pinv(resize.t())  # [side, P]
     return inverse @ kernels @ inverse.t()
@@ -53,7 +54,7 @@ def position_rows(
         patch_size: Side of the patches in pixels.
     """
     side = len(grid)
-    image = torch.zeros(3, side * patch_size, side * patch_size)
+    image = torch.zeros(3, side * patch_size, side * patch_size, device="cpu")
     tokens = extractor(PatchTokenizer(patch_size)(image))
     histograms = tokens.x[:, extractor.layout["position"]].double()  # [g², β²]
     inverse = torch.linalg.pinv(histograms, rtol=RANK_TOLERANCE)
@@ -67,12 +68,23 @@ def input_map(
 
     Channel by channel, over values x of [0, 1] that are distributed as N(mean, std).
     """
-    if not (len(mean) == len(std) == 3 and all(map(math.isfinite, mean)) and min(std) > 0):
-        raise ValueError(f"mean and std must be of three channels, got {mean} and {std}")
-    x = torch.linspace(0, 1, 256, dtype=torch.float64).expand(3, -1)
+    centre, spread = of_channels(mean, "mean"), of_channels(std, "std")
+    if not bool((spread > 0).all()):
+        raise ValueError(f"std must be positive, got {std}")
+    x = torch.linspace(0, 1, 256, dtype=torch.float64, device="cpu").expand(3, -1)
     f = adjust_contrast(x)
-    target = (x - torch.tensor(mean)[:, None]) / torch.tensor(std)[:, None]
+    target = (x - centre[:, None]) / spread[:, None]
     weight = torch.exp(-(target**2) / 4)  # of both sides: its square is the density
     design = torch.stack([f, torch.ones_like(f)], dim=-1) * weight[..., None]  # [3, 256, 2]
     solution = torch.linalg.lstsq(design, (target * weight)[..., None]).solution[..., 0]
     return solution[:, 0], solution[:, 1]
+
+
+def of_channels(values: Sequence[float], name: str) -> Float64[Tensor, " 3"]:
+    """Finite numbers of red, green and blue."""
+    if isinstance(values, str) or not hasattr(values, "__len__") or len(values) != 3:
+        raise ValueError(f"{name} must be of three channels, got {values!r}")
+    channels = [number(value, name) for value in values]
+    if not all(map(math.isfinite, channels)):
+        raise ValueError(f"{name} must be finite, got {values!r}")
+    return torch.tensor(channels, dtype=torch.float64, device="cpu")

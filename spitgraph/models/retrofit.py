@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float64
-from torch import Tensor
+from torch import Tensor, nn
 
+from spitgraph.checks import integer
 from spitgraph.extractors import InterpolationExtractor
 from spitgraph.extractors.interpolation.layout import COLOUR
 from spitgraph.models.assign import assign
 from spitgraph.models.families import PATCH_SIZE
-from spitgraph.models.files import state_dict
+from spitgraph.models.files import ForeignContentError, state_dict
 from spitgraph.models.names import VIT, renamed
 from spitgraph.models.patch_embedding import (
     input_map,
@@ -20,7 +21,7 @@ from spitgraph.models.patch_embedding import (
     resized_grid,
     resized_kernels,
 )
-from spitgraph.nn import SPiT
+from spitgraph.models.wrappers import plain_state, spit_inside, unwrapped
 from spitgraph.tokenizers import PatchTokenizer
 
 SOURCE = "the ViT's state dict"
@@ -32,15 +33,18 @@ EXTRA_TOKENS = ("dist_token", "reg_token", "register_tokens")
 DROPPED = (*EXTRA_TOKENS, "mask_token", "head_dist.weight", "head_dist.bias")
 
 
+Model = TypeVar("Model", bound=nn.Module)
+
+
 @torch.no_grad()
 def retrofit(
-    model: SPiT,
+    model: Model,
     vit_state_dict: Mapping[str, Any],
     *,
     image_size: int | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-) -> SPiT:
+) -> Model:
     """Start from a standard pretrained ViT, by the key names of timm, DeiT and DINO.
 
     The patch projection becomes the colour rows of γ, the position table its position rows
@@ -61,9 +65,9 @@ def retrofit(
       histograms weigh 0. If the state dict has no head, the model keeps its own.
 
     Args:
-        model: Any size of any tokenizer, with an `InterpolationExtractor`. Changed in place, but
-            left exactly as it was if anything does not fit.
-        vit_state_dict: Tensors by name, or such a mapping under `"model"` or `"state_dict"`.
+        model: Any size of any tokenizer, with an `InterpolationExtractor`, alone or wrapped as for
+            `load_weights`. Changed in place, but left exactly as it was if anything does not fit.
+        vit_state_dict: Tensors by name, which `load_weights` says where to look for.
         image_size: Side of the square images for which the positions are solved; by default the
             model's, if it was created with one, or else that of as many patches as the table has.
         mean: What the ViT's input was centred by, of red, green and blue in [0, 1].
@@ -74,27 +78,32 @@ def retrofit(
 
     Raises:
         ValueError: A key is missing or left over, or a tensor has another shape; it is named.
-        TypeError: The model has another extractor.
+        TypeError: The model is no `SPiT` or has another extractor, or an argument is of another
+            type.
     """
-    extractor = model.extractor
+    spit = spit_inside(model)
+    extractor, tokenizer = unwrapped(spit.extractor), unwrapped(spit.tokenizer)
     if not isinstance(extractor, InterpolationExtractor):
         raise TypeError(f"expected an InterpolationExtractor, got {type(extractor).__name__}")
-    vit = state_dict(vit_state_dict)
-    check_embedding(vit, model.embedder.linear.out_features)
-    patch_size = PATCH_SIZE
-    if isinstance(model.tokenizer, PatchTokenizer):
-        patch_size = model.tokenizer.patch_size
+    try:
+        vit = state_dict(vit_state_dict)
+    except ForeignContentError as error:
+        raise ForeignContentError(f"vit_state_dict: {error}") from None
+    width = plain_state(model)["embedder.linear.weight"].shape[0]
+    check_embedding(vit, width)
+    patch_size = tokenizer.patch_size if isinstance(tokenizer, PatchTokenizer) else PATCH_SIZE
 
     class_row, grid = position_table(vit)
     if image_size is None:
-        image_size = getattr(model, "image_size", None)
+        image_size = getattr(spit, "image_size", None)
     if image_size is not None:
+        image_size = integer(image_size, "image_size")
         if image_size < patch_size or image_size % patch_size:
             raise ValueError(f"image_size must be a multiple of {patch_size}, got {image_size}")
         grid = resized_grid(grid, image_size // patch_size)
     colour, bias = colour_rows(vit, extractor.bins, mean, std)
 
-    rows = torch.zeros(len(colour), extractor.out_channels, dtype=torch.float64)
+    rows = colour.new_zeros(len(colour), extractor.out_channels)
     for channel, kernels in zip(COLOUR, colour.unbind(-1), strict=True):
         rows[:, extractor.layout[channel]] = kernels
     rows[:, extractor.layout["position"]] = position_rows(grid, extractor, patch_size)
@@ -178,17 +187,19 @@ def colour_rows(
     return kernels.mT, bias
 
 
-def neutral_parts(model: SPiT, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def neutral_parts(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Values for what plain ViTs may lack, that leave them what they are; and the model's head."""
     with_head = any(key.startswith("head.") for key in tensors)
     parts = {}
-    for key, value in model.state_dict().items():
+    for key, value in plain_state(model).items():
         if key.endswith((".ls1.gamma", ".ls2.gamma")):
-            parts[key] = torch.ones_like(value)
+            parts[key] = torch.ones(value.shape, device="cpu")
         elif key.endswith(".attn.qkv.bias"):
-            parts[key] = torch.zeros_like(value)
+            parts[key] = torch.zeros(value.shape, device="cpu")
         elif key.startswith("head.") and not with_head:
-            parts[key] = value
+            if value.is_meta:
+                raise ValueError(f"{SOURCE} has no head, and the model's is on the meta device")
+            parts[key] = value.detach()
     return parts
 
 

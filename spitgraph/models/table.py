@@ -47,7 +47,7 @@ def model_table(num_tokens: int = (IMAGE_SIZE // PATCH_SIZE) ** 2) -> list[Model
     Raises:
         ValueError: There is not at least one token.
     """
-    integer(num_tokens, "num_tokens")
+    num_tokens = integer(num_tokens, "num_tokens")
     rows = []
     for name in list_models():
         configuration = configure(name)

@@ -3,16 +3,19 @@
 import os
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from spitgraph.checks import file_path, one_of
 from spitgraph.models.assign import assign
 from spitgraph.models.describe import NoConfigurationError, configuration_of
 from spitgraph.models.factory import create_model
+from spitgraph.models.families import FAMILIES
 from spitgraph.models.files import read_tensors, write_tensors
 from spitgraph.models.infer import inferred_arguments
 from spitgraph.models.names import AUTHORS, AUTHORS_KEY, renamed
+from spitgraph.models.wrappers import plain_state, spit_inside, unwrapped
 from spitgraph.nn import SPiT
 from spitgraph.tokenizers import SuperpixelTokenizer
 
@@ -20,18 +23,29 @@ from spitgraph.tokenizers import SuperpixelTokenizer
 AUTHORS_SUPERPIXELS = ("spit", "cosine")
 
 PathLike = str | os.PathLike[str]
+Model = TypeVar("Model", bound=nn.Module)
 
 
-def save_weights(model: SPiT, path: PathLike) -> None:
+def save_weights(model: nn.Module, path: PathLike) -> None:
     """Write a model's parameters to a safetensors file, and its configuration with them.
 
-    The file appears whole or not at all. Of a model that `create_model` does not make, there is no
-    configuration: `load_weights` reads the file, `model_from_weights` infers what it can.
+    The file appears whole or not at all; names are those of the model without wrappers, and shared
+    parameters are there under each of their names. Of a model that `create_model` does not make,
+    there is no configuration: `load_weights` reads the file, `model_from_weights` infers what it
+    can.
 
     Args:
-        model: Any model.
-        path: The file, usually `*.safetensors`; replaced if it exists.
+        model: Any `SPiT`, alone or wrapped: compiled, parallel, sharded or averaged.
+        path: The file, usually `*.safetensors`. One that exists is replaced and keeps its
+            permissions; of a link, it is the file that it leads to.
+
+    Raises:
+        TypeError: There is no `SPiT` inside the model, or the path is none.
+        ValueError: Layers are quantised, on the meta device, or have no shape yet.
+        OSError: The file cannot be written.
     """
+    spit_inside(model)
+    path = file_path(path, "path")
     configuration: dict[str, Any] | None
     try:
         configuration = configuration_of(model).arguments()
@@ -39,10 +53,10 @@ def save_weights(model: SPiT, path: PathLike) -> None:
         configuration = None
     if configuration is not None and callable(configuration.get("features")):
         configuration["features"] = None
-    write_tensors(path, model.state_dict(), configuration)
+    write_tensors(path, plain_state(model), configuration)
 
 
-def load_weights(model: SPiT, path: PathLike) -> SPiT:
+def load_weights(model: Model, path: PathLike) -> Model:
     """Read weights into a model: a spitgraph file, or one that SPiT's authors released.
 
     Every parameter must be in the file with its shape, and nothing else. Only what plain models
@@ -50,8 +64,15 @@ def load_weights(model: SPiT, path: PathLike) -> SPiT:
     tokenizer stays what it is; the authors' weights expect their superpixels, which a model that is
     created with `features="spit"` makes.
 
+    The tensors may lie under what training scripts call them (`"model"`, `"state_dict"`,
+    `"model_state_dict"`, `"module"`, or else `"model_ema"`, `"state_dict_ema"`, `"teacher"`,
+    `"student"`: the first of these that is there), and their names may have a common beginning, as
+    `model.`, and the names of wrappers in them, as `module.` and `_orig_mod.`.
+
     Args:
-        model: Changed in place, but left exactly as it was if anything does not fit.
+        model: A `SPiT`, alone or wrapped: compiled, parallel, sharded or averaged. Changed in
+            place, but left exactly as it was if anything does not fit. What it holds on the meta
+            device gets memory on the CPU.
         path: A safetensors file or one of PyTorch's (`.pth`), which is opened without running any
             code that it may carry.
 
@@ -59,11 +80,14 @@ def load_weights(model: SPiT, path: PathLike) -> SPiT:
         The model.
 
     Raises:
-        ValueError: The file is truncated or something else, a key is missing or left over, or a
-            tensor has another shape. The file and the key are named.
+        ValueError: The file is truncated or something else, a key is missing or left over, a
+            tensor has another shape, or the model's layers are quantised. The file and the key are
+            named.
+        TypeError: There is no `SPiT` inside the model, or the path is none.
         OSError: The file cannot be opened.
     """
-    tensors, configuration = read_tensors(path)
+    spit_inside(model)
+    tensors, configuration = read_tensors(file_path(path, "path"))
     fill(model, tensors, configuration, named(path))
     return model
 
@@ -84,9 +108,11 @@ def model_from_weights(path: PathLike, *, family: str = "spit", **told: Any) -> 
 
     Raises:
         ValueError: As by `load_weights`, or the configuration cannot be inferred.
+        TypeError: The path is none, or `create_model` takes no such argument.
         OSError: The file cannot be opened.
     """
-    tensors, configuration = read_tensors(path)
+    one_of(family, FAMILIES, "family")
+    tensors, configuration = read_tensors(file_path(path, "path"))
     source = named(path)
     if configuration is None:
         ours = by_our_names(tensors, our_names(tensors, source))
@@ -109,17 +135,20 @@ def model_from_weights(path: PathLike, *, family: str = "spit", **told: Any) -> 
 
 
 def fill(
-    model: SPiT, tensors: Mapping[str, Tensor], configuration: Mapping[str, Any] | None, source: str
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    configuration: Mapping[str, Any] | None,
+    source: str,
 ) -> None:
     """What `load_weights` does, with a file that has been read."""
-    heads = (configuration or {}).get("num_heads", model.backbone.num_heads)
-    if heads != model.backbone.num_heads:  # shapes do not tell
-        raise ValueError(
-            f"{source} is of num_heads={heads}, and the model of {model.backbone.num_heads}"
-        )
+    spit = spit_inside(model)
+    own_heads = getattr(unwrapped(spit.backbone), "num_heads", None)
+    heads = (configuration or {}).get("num_heads", own_heads)
+    if heads != own_heads:  # shapes do not tell
+        raise ValueError(f"{source} is of num_heads={heads}, and the model of {own_heads}")
     names = our_names(tensors, source)
     assign(model, by_our_names(tensors, names), names, source)
-    tokenizer = model.tokenizer
+    tokenizer = unwrapped(spit.tokenizer)
     if (
         AUTHORS_KEY in tensors
         and isinstance(tokenizer, SuperpixelTokenizer)

@@ -4,10 +4,10 @@ from typing import TypeAlias
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
+from spitgraph.checks import boolean, integer
 from spitgraph.nn.initial import initialise_linear
-from spitgraph.nn.packed_attention import Packing, packed_attention
+from spitgraph.nn.packed_attention import Packing, attention, packed_attention
 
 #: What a token attends to. Of rows [B, L, D]: all of its own row, or what a mask [B, 1 or heads,
 #: 1 or L, L] leaves of it, boolean or added to the logits. Of packed rows [S, D]: its image.
@@ -22,16 +22,21 @@ class Attention(nn.Module):
         num_heads: Number of heads, which divides the width.
         qkv_bias: Whether queries, keys and values have a bias.
         qk_norm: Whether queries and keys pass a LayerNorm, per head.
+
+    Raises:
+        ValueError, TypeError: An argument is outside its range or of another type.
     """
 
     def __init__(
         self, dim: int, num_heads: int = 8, qkv_bias: bool = False, qk_norm: bool = False
     ) -> None:
         super().__init__()
+        dim, num_heads = integer(dim, "dim"), integer(num_heads, "num_heads")
+        self.num_heads = num_heads
         if dim % num_heads:
             raise ValueError(f"num_heads={num_heads} does not divide dim={dim}")
-        self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        qk_norm = boolean(qk_norm, "qk_norm")
+        self.qkv = nn.Linear(dim, 3 * dim, bias=boolean(qkv_bias, "qkv_bias"))
         self.q_norm = nn.LayerNorm(dim // num_heads, eps=1e-6) if qk_norm else nn.Identity()
         self.k_norm = nn.LayerNorm(dim // num_heads, eps=1e-6) if qk_norm else nn.Identity()
         self.proj = nn.Linear(dim, dim)
@@ -52,5 +57,5 @@ class Attention(nn.Module):
             return self.proj(packed_attention(q, k, v, scope).flatten(-2))  # [S, heads, d]
         mask = scope.to(v.dtype) if scope is not None and scope.is_floating_point() else scope
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # [B, heads, L, d]
-        attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        attended = attention(q, k, v, mask)
         return self.proj(attended.transpose(1, 2).flatten(-2))

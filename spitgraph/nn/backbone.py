@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from spitgraph.checks import integer, one_of, unit_interval
+from spitgraph.checks import boolean, integer, one_of, unit_interval
 from spitgraph.nn.attention import Scope
 from spitgraph.nn.block import Block
 from spitgraph.nn.graph_bias import GraphBias
@@ -67,15 +67,15 @@ class Backbone(nn.Module):
         self.attention = one_of(attention, LAYOUTS, "attention")
         self.grad_checkpointing = False
         drop_path, depth = unit_interval(drop_path, "drop_path"), integer(depth, "depth")
-        rates = torch.linspace(
-            0, drop_path, depth, device="cpu"
-        )  # also where the default is "meta"
+        # whatever PyTorch's default device and dtype are
+        rates = torch.linspace(0, drop_path, depth, device="cpu", dtype=torch.float64)
         self.blocks = nn.ModuleList(
-            Block(embed_dim, num_heads, mlp_ratio, qkv_bias, qk_norm, init_values, rate)
+            Block(self.embed_dim, self.num_heads, mlp_ratio, qkv_bias, qk_norm, init_values, rate)
             for rate in rates.tolist()
         )
-        self.graph_bias = GraphBias(num_heads) if graph_bias else None
-        self.norm = nn.LayerNorm(embed_dim, eps=1e-6)
+        has_bias = boolean(graph_bias, "graph_bias")
+        self.graph_bias = GraphBias(self.num_heads) if has_bias else None
+        self.norm = nn.LayerNorm(self.embed_dim, eps=1e-6)
 
     def forward(
         self, sequences: TokenSequences, edge_index: Int64[Tensor, "2 E"] | None = None

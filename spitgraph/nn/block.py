@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spitgraph.checks import integer, positive
 from spitgraph.nn.attention import Attention, Scope
 from spitgraph.nn.drop_path import DropPath
 from spitgraph.nn.layer_scale import LayerScale
@@ -23,6 +24,9 @@ class Block(nn.Module):
         qk_norm: Whether queries and keys pass a LayerNorm, per head.
         init_values: What LayerScale starts at.
         drop_path: Probability, in training, that an image goes without a branch.
+
+    Raises:
+        ValueError, TypeError: An argument is outside its range or of another type.
     """
 
     def __init__(
@@ -36,12 +40,16 @@ class Block(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
+        dim = integer(dim, "dim")
+        hidden = int(dim * positive(mlp_ratio, "mlp_ratio"))
+        if hidden < 1:
+            raise ValueError(f"mlp_ratio={mlp_ratio} leaves no hidden features of dim={dim}")
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)
         self.attn = Attention(dim, num_heads, qkv_bias, qk_norm)
         self.ls1 = LayerScale(dim, init_values)
         self.drop_path1 = DropPath(drop_path)
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.mlp = Mlp(dim, hidden)
         self.ls2 = LayerScale(dim, init_values)
         self.drop_path2 = DropPath(drop_path)
 

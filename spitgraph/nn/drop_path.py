@@ -16,6 +16,9 @@ class DropPath(nn.Module):
     Args:
         drop_prob: Probability that an image goes without the branch, in [0, 1); the others'
             branches are scaled up so that the mean stays.
+
+    Raises:
+        ValueError, TypeError: The probability is outside its range, or no number.
     """
 
     def __init__(self, drop_prob: float = 0.0) -> None:

@@ -5,8 +5,9 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 from torch_geometric.nn.pool.select.topk import topk
 
-from spitgraph.checks import integer
+from spitgraph.checks import instance, integer
 from spitgraph.data import TokenData
+from spitgraph.modes import is_transformed
 from spitgraph.nn.initial import initialise_linear
 from spitgraph.nn.sequences import TokenSequences, node_offsets, pack
 
@@ -46,11 +47,14 @@ class TokenEmbedder(nn.Module):
             raise ValueError(
                 f"pe_name and pe_dim go together, got pe_name={pe_name!r} and pe_dim={pe_dim!r}"
             )
+        if pe_name is not None:
+            instance(pe_name, str, "pe_name", "a string")
         self.pe_name = pe_name
-        self.linear = nn.Linear(in_features, embed_dim)
-        self.cls_token = nn.Parameter(torch.empty(1, 1, embed_dim))
-        if pe_dim is not None:
-            self.pe_linear = nn.Linear(integer(pe_dim, "pe_dim"), embed_dim, bias=False)
+        self.pe_dim = None if pe_dim is None else integer(pe_dim, "pe_dim")
+        self.linear = nn.Linear(self.in_features, self.embed_dim)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, self.embed_dim))
+        if self.pe_dim is not None:
+            self.pe_linear = nn.Linear(self.pe_dim, self.embed_dim, bias=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -78,12 +82,13 @@ class TokenEmbedder(nn.Module):
         if self.training and self.token_budget is not None:
             kept = draw_nodes(ptr, self.token_budget, generator)
             counts, x = counts.clamp(max=self.token_budget), x.index_select(0, kept)
-        vectors = self.linear(x.to(self.linear.weight.dtype))
-        if self.pe_name is not None:
+        vectors = self.linear(x.to(input_dtype(self.linear, self.cls_token.dtype)))
+        if self.pe_name is not None and self.pe_dim is not None:
             hint = "PyG's transform of that name adds it to each image's tokens"
-            pe = self._checked(tokens, self.pe_name, hint, self.pe_linear.in_features)
+            pe = self._checked(tokens, self.pe_name, hint, self.pe_dim)
             pe = pe if kept is None else pe.index_select(0, kept)
-            vectors = vectors + self.pe_linear(pe.to(self.pe_linear.weight.dtype))
+            pe = pe.to(input_dtype(self.pe_linear, self.cls_token.dtype))
+            vectors = vectors + self.pe_linear(pe)
         return pack(vectors, self.cls_token[0], counts, tokens.x.shape[0], kept)
 
     def _checked(self, tokens: TokenData, name: str, hint: str, width: int) -> Tensor:
@@ -101,6 +106,22 @@ class TokenEmbedder(nn.Module):
         return f"token_budget={self.token_budget}, pe_name={self.pe_name!r}"
 
 
+#: Numbers that layers compute with; others are what weights are packed into.
+COMPUTED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def input_dtype(layer: nn.Module, otherwise: torch.dtype) -> torch.dtype:
+    """What a linear layer takes: the dtype of its own numbers.
+
+    Quantised layers may have none, or numbers of 8 bits; the weight of adapted layers is further
+    inside.
+    """
+    for parameter in layer.parameters():
+        if parameter.dtype in COMPUTED:
+            return parameter.dtype
+    return otherwise
+
+
 def draw_nodes(
     ptr: Int64[Tensor, " _"], budget: int, generator: torch.Generator | None = None
 ) -> Int64[Tensor, " K"]:
@@ -113,7 +134,12 @@ def draw_nodes(
         return _draw_nodes(ptr, budget)
     device = ptr.device if generator is None else generator.device
     batch = torch.arange(ptr.numel() - 1, device=ptr.device).repeat_interleave(ptr.diff())
-    priority = torch.rand(batch.numel(), generator=generator, device=device).to(ptr.device)
+    # of few bits, as PyTorch's default dtype may be, many would be equal
+    priority = torch.rand(
+        batch.numel(), generator=generator, device=device, dtype=torch.float32
+    ).to(ptr.device)
+    if is_transformed(priority):
+        raise RuntimeError("a token budget cannot be drawn within vmap: its counts vary")
     return topk(priority, budget, batch).sort().values
 
 

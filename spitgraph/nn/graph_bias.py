@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from spitgraph.checks import integer
 from spitgraph.nn.sequences import TokenSequences
 
 #: Hop distances as columns of the table: 0, 1 and 2, everything further, pairs with a class token.
@@ -23,11 +24,14 @@ class GraphBias(nn.Module):
 
     Args:
         num_heads: Attention heads.
+
+    Raises:
+        ValueError, TypeError: The heads are not a whole number of at least 1.
     """
 
     def __init__(self, num_heads: int) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(num_heads, NUM_COLUMNS))
+        self.table = nn.Parameter(torch.zeros(integer(num_heads, "num_heads"), NUM_COLUMNS))
 
     def packed(
         self, sequences: TokenSequences, edge_index: Int64[Tensor, "2 E"]

@@ -1,8 +1,12 @@
 """LayerScale: how much a branch adds to the residual stream, channel by channel."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from spitgraph.checks import integer, number
 
 
 class LayerScale(nn.Module):
@@ -11,11 +15,17 @@ class LayerScale(nn.Module):
     Args:
         dim: Number of channels.
         init_values: What every factor starts at.
+
+    Raises:
+        ValueError, TypeError: An argument is outside its range or of another type.
     """
 
     def __init__(self, dim: int, init_values: float = 1e-5) -> None:
         super().__init__()
-        self.gamma = nn.Parameter(torch.full((dim,), float(init_values)))
+        dim, start = integer(dim, "dim"), number(init_values, "init_values")
+        if not math.isfinite(start):
+            raise ValueError(f"init_values must be finite, got {init_values}")
+        self.gamma = nn.Parameter(torch.full((dim,), start))
 
     def forward(self, x: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
         """The channels, scaled."""

@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spitgraph.checks import integer
 from spitgraph.nn.initial import initialise_linear
 
 
@@ -12,10 +13,15 @@ class Mlp(nn.Module):
     Args:
         in_features: Width of input and output.
         hidden_features: Width between the layers.
+
+    Raises:
+        ValueError, TypeError: A width is not a whole number of at least 1.
     """
 
     def __init__(self, in_features: int, hidden_features: int) -> None:
         super().__init__()
+        in_features = integer(in_features, "in_features")
+        hidden_features = integer(hidden_features, "hidden_features")
         self.fc1 = nn.Linear(in_features, hidden_features)
         self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden_features, in_features)

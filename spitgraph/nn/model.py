@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from spitgraph.checks import boolean, instance
 from spitgraph.data import TokenData
 from spitgraph.images import ImagesLike
 from spitgraph.nn.backbone import Backbone
@@ -35,6 +36,9 @@ class SPiT(nn.Module):
         embedder: γ, vectors → sequences of tokens.
         backbone: f, the transformer.
         head: h, what becomes of the class token; `nn.Linear(backbone.embed_dim, num_classes)`.
+
+    Raises:
+        TypeError: A part is no module.
     """
 
     def __init__(
@@ -46,11 +50,11 @@ class SPiT(nn.Module):
         head: nn.Module,
     ) -> None:
         super().__init__()
-        self.tokenizer = tokenizer
-        self.extractor = extractor
-        self.embedder = embedder
-        self.backbone = backbone
-        self.head = head
+        self.tokenizer = instance(tokenizer, nn.Module, "tokenizer", "a module")
+        self.extractor = instance(extractor, nn.Module, "extractor", "a module")
+        self.embedder = instance(embedder, nn.Module, "embedder", "a module")
+        self.backbone = instance(backbone, nn.Module, "backbone", "a module")
+        self.head = instance(head, nn.Module, "head", "a module")
 
     def forward(self, images: ImagesLike) -> Float[Tensor, "B classes"]:
         """Logits of images; one image gives [1, classes].
@@ -70,7 +74,8 @@ class SPiT(nn.Module):
             images: Anything `spitgraph.images.load_images` takes.
         """
         tokens = self.tokenizer(images)
-        return self.extractor(tokens.to(self.embedder.cls_token.device))
+        parameter = next(self.embedder.parameters(), tokens.cluster)
+        return self.extractor(tokens.to(parameter.device))
 
     def forward_tokens(
         self, tokens: TokenData, generator: torch.Generator | None = None
@@ -130,4 +135,4 @@ class SPiT(nn.Module):
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Whether training recomputes the inside of blocks rather than keep it: less memory."""
-        self.backbone.grad_checkpointing = enable
+        self.backbone.grad_checkpointing = boolean(enable, "enable")

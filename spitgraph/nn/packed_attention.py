@@ -10,7 +10,10 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
+
+from spitgraph.modes import is_transformed
 
 
 @dataclass
@@ -51,6 +54,19 @@ def packed_attention(
     return looped_attention(q, k, v, packing.counts, bias)
 
 
+def attention(
+    q: Float[Tensor, "B heads L d"],
+    k: Float[Tensor, "B heads L d"],
+    v: Float[Tensor, "B heads L d"],
+    mask: Tensor | None,
+) -> Float[Tensor, "B heads L d"]:
+    """softmax(qkᵀ/√d + mask)·v; masks are boolean or added, [B, 1 or heads, 1 or L, L]."""
+    if mask is None or torch.compiler.is_compiling() or not is_transformed(mask):
+        return scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    with sdpa_kernel(SDPBackend.MATH):  # PyTorch's choice overlooks that a bias has derivatives
+        return scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
 def looped_attention(
     q: Float[Tensor, "S heads d"],
     k: Float[Tensor, "S heads d"],
@@ -63,7 +79,7 @@ def looped_attention(
     attended = []
     for rows, mask in groups:
         query, key, value = (x.transpose(1, 2) for x in rows)  # [b, heads, n, d]
-        out = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        out = attention(query, key, value, mask)
         attended.append(out.transpose(1, 2).flatten(0, 1))
     return torch.cat(attended)
 

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch_geometric.utils import to_dense_batch
 
+from spitgraph.batching import image_offsets
 from spitgraph.data import TokenData
 
 
@@ -67,11 +68,16 @@ class TokenSequences:
 
 
 def node_offsets(tokens: TokenData) -> Int64[Tensor, " _"]:
-    """First node of each image, and the number of nodes: `ptr` of a batch, [0, N] for one image."""
+    """First node of each image, and the number of nodes: [0, N] for one image.
+
+    Raises:
+        ValueError: `batch`, `ptr` and `image_size` are not of the same images, or the nodes of an
+            image do not follow one another. A compiled model takes `ptr` as it is.
+    """
     ptr = getattr(tokens, "ptr", None)  # torch.compile knows of no `in` for PyG's data in 2.5
-    if ptr is not None:
+    if ptr is not None and torch.compiler.is_compiling():
         return ptr
-    return torch.tensor([0, tokens.x.shape[0]], device=tokens.x.device)
+    return image_offsets(tokens, tokens.x.shape[0], tokens.x.device)
 
 
 def pack(
@@ -97,7 +103,7 @@ def pack(
     image = images.repeat_interleave(node_counts + 1, output_size=num_rows)
     node_image = images.repeat_interleave(node_counts, output_size=vectors.shape[0])
     node_rows = torch.arange(vectors.shape[0], device=vectors.device) + node_image + 1
-    x = class_token.new_empty(num_rows, vectors.shape[1])
+    x = class_token.new_zeros(num_rows, vectors.shape[1])
     x = x.index_copy(0, node_rows, vectors.to(x.dtype))
     x = x.index_copy(0, offsets[:-1], class_token.expand(num_images, -1))
     return TokenSequences(x, offsets, image, node_rows, num_nodes, kept)

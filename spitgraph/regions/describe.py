@@ -10,8 +10,7 @@ from torch import Tensor
 from torch_geometric.utils import to_undirected
 
 from spitgraph.extensions import scatter_max, scatter_min, scatter_sum
-from spitgraph.grid import flatten_pixels
-from spitgraph.images import unit_rgb
+from spitgraph.grid import rgb_pixels
 
 #: Colours are averaged as whole numbers of this step, so that means do not depend on their order.
 COLOUR_STEPS = 2**24
@@ -79,7 +78,7 @@ def describe_image(
 ) -> Regions:
     """The same for one image, its regions numbered 0 … num_regions − 1."""
     height, width = image.shape[1:]
-    pixels = flatten_pixels(unit_rgb(image))
+    pixels = rgb_pixels(image)
     device = cluster.device
     sums = torch.zeros(6, num_regions, dtype=torch.int64, device=device)
     low = torch.full((2, num_regions), FAR, device=device)

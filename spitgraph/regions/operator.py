@@ -7,6 +7,7 @@ from torch import Tensor
 
 from spitgraph import kernels
 from spitgraph.attributes import ATTRIBUTES
+from spitgraph.modes import exact_device
 from spitgraph.regions.describe import Regions
 from spitgraph.regions.describe import describe_regions as describe_plainly
 
@@ -16,8 +17,16 @@ def describe_regions(
 ) -> Regions:
     """Measure the regions of a batch of images; the same bits by every body.
 
-    See `spitgraph.regions.describe.describe_regions` for what is taken and given.
+    See `spitgraph.regions.describe.describe_regions` for what is taken and given. Images of a
+    device without float64 are measured on the CPU.
     """
+    device = cluster.device
+    host = exact_device(device)
+    if host != device:
+        there = [image.to(host) for image in images]
+        described = describe_regions(there, cluster.to(host), num_regions)
+        moved = {name: value.to(device) for name, value in described._asdict().items()}
+        return Regions(**moved | {"num_edges": described.num_edges})
     if not kernels.fused(cluster.device, "regions"):
         return describe_plainly(images, cluster, num_regions)
     return Regions(*measured(list(images), cluster.contiguous(), list(num_regions)))

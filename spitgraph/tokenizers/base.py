@@ -19,7 +19,8 @@ class Tokenizer(nn.Module, ABC):
         """The nested partitions of a batch whose last level becomes tokens.
 
         Args:
-            images: RGB, uint8 or float32 in [0, 1], on one device.
+            images: RGB, uint8 or float32 in [0, 1], on one device. Their memory may be the
+                caller's: they are not to be written to.
         """
 
     def forward(self, images: ImagesLike) -> TokenData:

@@ -11,6 +11,7 @@ from torch import Tensor
 from spitgraph.data import TokenData, tokens_from_hierarchy
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.images import ImagesLike, checked_images
+from spitgraph.tensors import ordered_labels
 
 
 def from_partition(images: ImagesLike, partition: Any) -> TokenData:
@@ -19,14 +20,15 @@ def from_partition(images: ImagesLike, partition: Any) -> TokenData:
     Args:
         images: Anything `spitgraph.images.load_images` takes.
         partition: Labels of one image [H, W], of a batch [B, H, W], or a list of [H, W] of
-            different sizes; integer tensors or arrays. They are renumbered in ascending order per
-            image; a label's pixels need not be connected.
+            different sizes; tensors or arrays of any integers, or of bools. An image's may be
+            [1, H, W] too, as `TokenData.seg`. They are renumbered in ascending order per image; a
+            label's pixels need not be connected.
 
     Returns:
         `TokenData` for one image; for a batch or list, a PyG `Batch` of them.
 
     Raises:
-        ValueError: Labels and images differ in number or size.
+        ValueError: Labels and images differ in number or size, or some labels are masked.
         TypeError: Labels are not integers.
     """
     checked, is_batch = checked_images(images)
@@ -54,21 +56,22 @@ def label_maps(
 
 def renumbered(labels: Any, height: int, width: int, name: str) -> tuple[Int64[Tensor, " HW"], int]:
     """Labels of an H×W map as 0 … N − 1 in ascending order, row by row; and N."""
-    if not isinstance(labels, Tensor):
-        if not isinstance(labels, np.ndarray | Sequence):
+    if not isinstance(labels, Tensor | np.ndarray):
+        if not isinstance(labels, Sequence):
             raise TypeError(f"{name} must be an integer tensor or array, got {type(labels)}")
         try:
-            array = np.asarray(labels)
+            labels = np.asarray(labels)
         except ValueError as error:
             raise ValueError(f"{name} must have rows of equal length: {error}") from error
-        if array.dtype.kind not in "bui":
-            raise TypeError(f"{name} must hold integers, got {array.dtype}")
-        labels = torch.from_numpy(array.astype(np.int64))
-    if labels.is_floating_point() or labels.is_complex():
+    try:
+        ordered = ordered_labels(labels)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if ordered is None:
         raise TypeError(f"{name} must hold integers, got {labels.dtype}")
-    if labels.shape != (height, width):
+    if ordered.shape not in ((height, width), (1, height, width)):
         raise ValueError(
-            f"{name} must be [{height}, {width}] like its image, got {list(labels.shape)}"
+            f"{name} must be [{height}, {width}] like its image, got {list(ordered.shape)}"
         )
-    found, cluster = torch.unique(labels.flatten().long(), return_inverse=True)
+    found, cluster = torch.unique(ordered.flatten(), return_inverse=True)
     return cluster, len(found)

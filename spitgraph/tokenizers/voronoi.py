@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
 
-from spitgraph.checks import integer
+from spitgraph.checks import instance, integer
 from spitgraph.extensions import nearest_seed
 from spitgraph.grid import pixel_positions
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels import fused
+from spitgraph.modes import exact_device
 from spitgraph.tokenizers.base import Tokenizer
 
 
@@ -24,21 +25,27 @@ class VoronoiTokenizer(Tokenizer):
         generator: Source of the seeds, drawn image by image; PyTorch's global one if None.
 
     Raises:
-        ValueError, TypeError: The count is not a whole number of at least 1.
+        ValueError, TypeError: The count is not a whole number of at least 1, or the generator not
+            one of a device with float64.
     """
 
     def __init__(self, num_tokens: int = 196, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.num_tokens = integer(num_tokens, "num_tokens")
+        if generator is not None:
+            instance(generator, torch.Generator, "generator", "a torch.Generator")
+            if exact_device(generator.device) != generator.device:
+                raise ValueError(f"generator must be of the CPU: {generator.device} has no float64")
         self.generator = generator
 
     def hierarchy(self, images: list[Shaped[Tensor, "3 _H _W"]]) -> Hierarchy:
         """Cell of each pixel of every image, as a hierarchy of one level."""
         sizes = [(image.shape[1], image.shape[2]) for image in images]
-        device = images[0].device
+        device = exact_device(images[0].device)
         seeds = self._seeds(sizes)
         find = compiled_cells if device.type == "cpu" and fused(device, "cells") else plain_cells
-        return Hierarchy.from_partition(*find(sizes, [some.to(device) for some in seeds]))
+        cells, counts = find(sizes, [some.to(device) for some in seeds])
+        return Hierarchy.from_partition([cell.to(images[0].device) for cell in cells], counts)
 
     def _seeds(self, sizes: list[tuple[int, int]]) -> list[Float64[Tensor, "K 2"]]:
         """Seeds of every image, (x, y) in pixels, drawn image by image."""
@@ -77,7 +84,9 @@ def compiled_cells(
     from spitgraph.kernels.cpu.threads import for_each
     from spitgraph.tokenizers.cells import block_side, nearest_cells
 
-    cells = [torch.empty(height * width, dtype=torch.int64) for height, width in sizes]
+    cells = [
+        torch.empty(height * width, dtype=torch.int64, device="cpu") for height, width in sizes
+    ]
     counts = [0] * len(sizes)
 
     def find(index: int) -> None:

@@ -16,7 +16,8 @@ from spitgraph.contraction.graph import quantise
 from spitgraph.contraction.operator import check_count
 from spitgraph.data import TokenData, tokens_from_hierarchy
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.pixels import comparison_features
+from spitgraph.modes import exact_device
+from spitgraph.pixels import checked_features, comparison_features
 from spitgraph.settings import takes_settings
 from spitgraph.transforms.pixel_graph import grid_size, picture, undirected_edges
 
@@ -80,6 +81,7 @@ class ContractSuperpixels(BaseTransform):
             with torch.no_grad():
                 features = self._comparison_features(data, image.detach())
                 hierarchy = self._contracted(features, height, width, edge_index)
+                hierarchy = hierarchy.to(image.device)
         tokens = tokens_from_hierarchy([image], hierarchy, is_batch=False)
         for key, value in data.to_dict().items():
             if key not in tokens and describes_image(data, key):
@@ -99,7 +101,8 @@ class ContractSuperpixels(BaseTransform):
                 raise ValueError("quality='fine' takes the whole grid: some of its edges are gone")
             return contract_fine([quantise(features)], [size], self.settings)
         boxes = self.settings.compactness > 0
-        graph = level_zero([features], [size], edge_index=edge_index, with_boxes=boxes)
+        edges = edge_index.to(features.device)
+        graph = level_zero([features], [size], edge_index=edges, with_boxes=boxes)
         return contract_graph(graph, self.settings)
 
     def _comparison_features(
@@ -109,8 +112,7 @@ class ContractSuperpixels(BaseTransform):
             return comparison_features(image, self.features, self.settings.similarity)
         if data.x is None:
             raise ValueError("features=None compares data.x, which is not set")
-        x = data.x.detach()
-        return comparison_features(image, lambda _: x, self.settings.similarity)
+        return checked_features(data.x.detach(), image)
 
     def __repr__(self) -> str:
         arguments = str(self.settings)

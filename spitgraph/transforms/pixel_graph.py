@@ -1,12 +1,16 @@
 """What a pixel graph holds, checked: graphs come from users and other transforms."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import coalesce
 
+from spitgraph.grid import pixel_positions
 from spitgraph.images import load_image
+from spitgraph.tensors import plain
 
 
 def grid_size(data: Data) -> tuple[int, int]:
@@ -27,7 +31,27 @@ def grid_size(data: Data) -> tuple[int, int]:
             f"expected a node for every pixel of an image of {height}×{width}, "
             f"got {data.num_nodes} nodes"
         )
+    check_order(data.pos, height, width)
     return height, width
+
+
+def check_order(pos: Any, height: int, width: int) -> None:
+    """Refuse nodes that are the pixels in another order, or some of them more than once.
+
+    It is their positions that tell: as long as all are pixels', they are to be there row by row.
+    Those that a transform scaled, turned or moved tell nothing.
+    """
+    if not isinstance(pos, Tensor) or pos.shape != (height * width, 2):
+        return
+    grid = pixel_positions(height, width, pos.device).to(pos.dtype)
+    if torch.equal(pos, grid):
+        return
+    inside = (pos >= 0).all() and (pos <= grid[-1]).all()
+    if inside and torch.equal(pos, pos.round()):
+        raise ValueError(
+            "expected the pixels row by row, as ToGridGraph makes them; by their positions (pos), "
+            "the nodes are in another order, or some of them repeated"
+        )
 
 
 def picture(data: Data, height: int, width: int) -> Float[Tensor, "3 H W"]:
@@ -43,7 +67,7 @@ def picture(data: Data, height: int, width: int) -> Float[Tensor, "3 H W"]:
             f"got {list(colour.shape)}"
         )
     try:
-        return load_image(colour.t().reshape(3, height, width))
+        return load_image(plain(colour).t().reshape(3, height, width))
     except ValueError as error:
         raise ValueError(f"data.{name}: {error}") from None
 
@@ -62,6 +86,7 @@ def undirected_edges(data: Data) -> Int64[Tensor, "2 E"]:
             raise ValueError(
                 f"edge_index must hold nodes 0 … {data.num_nodes - 1}, got {low} to {high}"
             )
+    edge_index = plain(edge_index)
     u, v = edge_index[:, edge_index[0] != edge_index[1]]
     return coalesce(
         torch.stack([torch.minimum(u, v), torch.maximum(u, v)]), num_nodes=data.num_nodes

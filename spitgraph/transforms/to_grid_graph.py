@@ -4,7 +4,7 @@ from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
 
 from spitgraph.grid import grid_graph
-from spitgraph.images import ImageLike, load_image
+from spitgraph.images import ImageLike, checked_image
 from spitgraph.transforms.base import ImageTransform
 
 
@@ -38,4 +38,4 @@ class ToGridGraph(ImageTransform):
         Raises:
             ValueError, TypeError: The input is not one image; see `load_image`.
         """
-        return grid_graph(load_image(image))
+        return grid_graph(checked_image(image))

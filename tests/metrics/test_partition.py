@@ -311,3 +311,20 @@ def test_refused_truth(metric):
         metric(zeros(4, 5), zeros(3, 4, 5))
     with pytest.raises(TypeError, match="truth.*torch.float32"):
         metric(zeros(4, 5), torch.rand(4, 5))
+
+
+@pytest.mark.parametrize("name", ["uint16", "uint32", "uint64", "int8", "int64"])
+def test_labels_of_every_integer_are_told_apart(name):
+    limits = np.iinfo(name)
+    labels = np.array([[limits.min, limits.max], [limits.max // 2 + 1, limits.max]], name)
+    few = np.array([[0, 3], [1, 3]])
+    for one in (labels, torch.from_numpy(labels)):
+        for truth in (few, np.array([[0, 0], [1, 1]]), labels):
+            assert boundary_recall(one, truth) == boundary_recall(few, truth)
+            assert undersegmentation_error(one, truth) == undersegmentation_error(few, truth)
+        assert compactness(one) == compactness(few)
+
+
+def test_masked_labels_are_refused():
+    with pytest.raises(ValueError, match="masked"):
+        compactness(np.ma.masked_equal(np.arange(4).reshape(2, 2), 1))

@@ -165,7 +165,7 @@ def test_the_tokenizer_can_be_told(released):
     assert configuration_of(model_from_weights(path, family="vit")).name.startswith("vit")
     told = configuration_of(model_from_weights(path, compactness=0.5, num_heads=4))
     assert (told.compactness, told.num_heads) == (0.5, 4)
-    with pytest.raises(ValueError, match="family must be one of spit, vit, rvit"):
+    with pytest.raises(ValueError, match="family must be one of 'spit', 'vit', 'rvit', got 'slic'"):
         model_from_weights(path, family="slic")
 
 

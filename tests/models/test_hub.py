@@ -1,6 +1,7 @@
 """Models in folders laid out like a repository of the Hugging Face hub, without any network."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -50,6 +51,16 @@ def test_a_folder_holds_what_the_hub_expects(tmp_path):
     assert config.items() >= TINY.items()
     card = (tmp_path / "README.md").read_text()
     assert "library_name: spitgraph" in card
+
+
+def test_files_have_the_permissions_of_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        save_pretrained(create_model("spit_tiny_16", **TINY), tmp_path / "model")
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "model").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o640, path.name
 
 
 def test_a_tuned_head_comes_along(tmp_path):

@@ -206,7 +206,7 @@ def test_normalised_input_is_folded_in():
     assert (mapped - normalised).abs().mean() < 0.1
     with pytest.raises(ValueError, match="mean and std must be given together"):
         retrofit(vit(), plain.state_dict(), mean=mean)
-    with pytest.raises(ValueError, match="three channels"):
+    with pytest.raises(ValueError, match="std must be positive"):
         retrofit(vit(), plain.state_dict(), mean=mean, std=(1.0, 0.0, 1.0))
 
 

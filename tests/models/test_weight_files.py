@@ -1,7 +1,9 @@
 """Weights out and in: the same model again, or a refusal that names what is wrong."""
 
+import argparse
 import json
 import os
+import stat
 import sys
 
 import pytest
@@ -111,6 +113,178 @@ def test_an_interrupted_save_leaves_the_old_file(path, model, monkeypatch):
         save(randomised(model, seed=1), path)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_shared_parameters_are_saved_and_restored(path, model):
+    def shared(model):
+        model.backbone.blocks[1].mlp = model.backbone.blocks[0].mlp
+        model.backbone.blocks[1].norm2.weight = model.backbone.norm.weight
+        return model
+
+    save(shared(model), path)
+    again = load_weights(shared(create_model("spit_tiny_16", **TINY)), path)
+    assert_unchanged(again, saved_state(model))
+    assert again.backbone.blocks[1].mlp is again.backbone.blocks[0].mlp
+    assert_unchanged(load_weights(create_model("spit_tiny_16", **TINY), path), saved_state(model))
+
+
+def test_a_shared_parameter_takes_no_two_values(path, model):
+    save(model, path)
+    other = create_model("spit_tiny_16", **TINY)
+    other.backbone.blocks[1].mlp = other.backbone.blocks[0].mlp
+    state = saved_state(other)
+    with pytest.raises(ValueError, match=r"blocks\.0\.mlp.*differ, but are one parameter"):
+        load_weights(other, path)
+    assert_unchanged(other, state)
+
+
+def test_parts_of_other_tensors_are_saved(path, model):
+    whole = torch.randn(2, 32, 10)
+    model.head.weight = torch.nn.Parameter(whole[0].t()[::2])  # neither whole nor contiguous
+    model.head.bias = torch.nn.Parameter(whole[1, 0, :5])
+    save(model, path)
+    again = load_weights(create_model("spit_tiny_16", **TINY), path)
+    assert torch.equal(again.head.weight, model.head.weight)
+    assert torch.equal(again.head.bias, model.head.bias)
+
+
+# ---- the meta device -----------------------------------------------------------------------------
+
+
+def test_a_model_without_memory_gets_it(path, model):
+    save(model, path)
+    with torch.device("meta"):
+        empty = create_model("spit_tiny_16", **TINY)
+        empty.backbone.blocks[1].norm1.weight = empty.backbone.norm.weight
+    model.backbone.blocks[1].norm1.weight = model.backbone.norm.weight
+    save(model, path)
+    again = load_weights(empty, path)
+    assert_unchanged(again, saved_state(model))
+    assert again.backbone.blocks[1].norm1.weight is again.backbone.norm.weight
+    assert all(parameter.requires_grad for parameter in again.parameters())
+    assert torch.equal(logits_of_noise(again), logits_of_noise(model))
+
+
+def test_a_model_without_memory_stays_so_if_anything_does_not_fit(path, model):
+    save(model, path)
+    with torch.device("meta"):
+        empty = create_model("spit_tiny_16", **TINY | {"num_classes": 9})
+    with pytest.raises(ValueError, match=r"head\.weight"):
+        load_weights(empty, path)
+    assert all(parameter.is_meta for parameter in empty.parameters())
+
+
+def test_parameters_without_values_are_neither_saved_nor_read(path, model, tmp_path):
+    with torch.device("meta"):
+        empty = create_model("spit_tiny_16", **TINY)
+    with pytest.raises(ValueError, match="has no values: it is on the meta device"):
+        save(empty, path)
+    assert not path.exists()
+    torch.save(empty.state_dict(), tmp_path / "empty.pth")
+    with pytest.raises(ValueError, match="has no values: it is on the meta device"):
+        load_weights(model, tmp_path / "empty.pth")
+
+
+def test_files_are_read_whatever_the_default_device_is(path, model, tmp_path):
+    save(model, path)
+    torch.save(model.state_dict(), tmp_path / "weights.pth")
+    for file in (path, tmp_path / "weights.pth"):
+        again = create_model("spit_tiny_16", **TINY)
+        with torch.device("meta"):
+            load_weights(again, file)
+        assert_unchanged(again, saved_state(model))
+
+
+# ---- the file itself -----------------------------------------------------------------------------
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_new_file_has_the_permissions_of_the_umask(path, model, umask):
+    before = os.umask(umask)
+    try:
+        save(model, path)
+    finally:
+        os.umask(before)
+    assert mode_of(path) == 0o666 & ~umask
+
+
+def test_a_replaced_file_keeps_its_permissions(path, model):
+    path.touch()
+    path.chmod(0o640)
+    save(model, path)
+    assert mode_of(path) == 0o640
+
+
+def test_what_a_link_leads_to_is_replaced(path, model, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    place = tmp_path / "elsewhere" / "weights"
+    path.symlink_to(place)
+    save(model, path)
+    save(model, path)
+    assert path.is_symlink() and place.is_file()
+    assert_unchanged(load_weights(create_model("spit_tiny_16", **TINY), path), saved_state(model))
+    assert os.listdir(place.parent) == ["weights"]
+
+
+def test_only_files_are_replaced(tmp_path, model):
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        save(model, tmp_path)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        save(model, tmp_path / "nowhere" / "weights")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not an ordinary file"):
+        save(model, tmp_path / "pipe")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+# ---- checkpoints of training scripts -------------------------------------------------------------
+
+
+NESTS = [
+    lambda state: {"model": state, "optimizer": {"lr": 0.1}, "epoch": 3},
+    lambda state: {"state_dict": state, "epoch": 3},
+    lambda state: {"model_state_dict": state, "loss": 0.5},
+    lambda state: {"module": state},
+    lambda state: {"model_ema": state},
+    lambda state: {"state_dict_ema": state},
+    lambda state: {"teacher": state, "student": {"head.weight": torch.ones(1)}},
+    lambda state: {"student": state},
+    lambda state: {"model": {"state_dict": state}},
+    lambda state: {"state_dict": state, "state_dict_ema": {"head.weight": torch.ones(1)}},
+    lambda state: {f"model.{name}": value for name, value in state.items()},
+    lambda state: {"state_dict": {f"net.spit.{name}": value for name, value in state.items()}},
+    lambda state: {f"teacher.backbone.{name}": value for name, value in state.items()},
+    lambda state: {f"module.model._orig_mod.{name}": value for name, value in state.items()},
+    lambda state: {"n_averaged": torch.tensor(3)} | {f"module.{k}": v for k, v in state.items()},
+]
+
+
+@pytest.mark.parametrize("nest", NESTS)
+def test_weights_are_found_in_checkpoints(tmp_path, model, nest):
+    torch.save(nest(model.state_dict()), tmp_path / "checkpoint.pth")
+    again = load_weights(create_model("spit_tiny_16", **TINY), tmp_path / "checkpoint.pth")
+    assert_unchanged(again, saved_state(model))
+    made = model_from_weights(tmp_path / "checkpoint.pth", num_heads=2)
+    assert_unchanged(made, saved_state(model))
+
+
+def test_a_checkpoint_that_holds_itself_is_refused(tmp_path, model):
+    checkpoint = {}
+    checkpoint["model"] = checkpoint
+    torch.save(checkpoint, tmp_path / "checkpoint.pth")
+    with pytest.raises(ValueError, match=r"checkpoint\.pth"):
+        load_weights(model, tmp_path / "checkpoint.pth")
+
+
+def test_a_checkpoint_with_settings_says_what_to_do(tmp_path, model):
+    checkpoint = {"model": model.state_dict(), "args": argparse.Namespace(lr=0.1)}
+    torch.save(checkpoint, tmp_path / "checkpoint.pth")
+    with pytest.raises(ValueError, match=r"holds argparse\.Namespace.*If you trust it"):
+        load_weights(model, tmp_path / "checkpoint.pth")
 
 
 # ---- refused -------------------------------------------------------------------------------------

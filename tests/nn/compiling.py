@@ -10,6 +10,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from helpers.models import make_random_model, make_random_tokens
+from spitgraph import create_model, kernels
 
 #: The first one's shapes are fixed; then the number of tokens varies, and then that of images.
 BATCHES = ((5, 6), (7, 8), (10, 20), (5, 3, 4), (6, 7, 8, 9))
@@ -42,6 +43,16 @@ def report(backend, batches, *, train=False, **options):
     }
 
 
+def difference_of_pictures():
+    """How far a model that is compiled from pictures on is from itself, by plain operations."""
+    model = create_model("spit_tiny_16", depth=1, num_classes=3, bins=4).eval()
+    image = torch.rand(3, 20, 24)
+    torch.compiler.reset()
+    with kernels.plain(), torch.no_grad():
+        compiled = torch.compile(model, backend="eager")
+        return (compiled(image) - model(image)).abs().max().item()
+
+
 def main():
     torch.set_num_threads(1)
     if torch.torch_version.TorchVersion(torch.__version__) < "2.8":
@@ -53,6 +64,7 @@ def main():
     }
     if shutil.which("g++"):
         reports["inductor"] = report("inductor", BATCHES[:3])
+    reports["pictures"] = difference_of_pictures()
     print(json.dumps(reports))
 
 

@@ -6,8 +6,7 @@ import torch
 from torch.nn.functional import gelu, layer_norm
 
 from helpers.models import EVEN, UNEVEN
-from spitgraph.nn import Attention, Backbone
-from spitgraph.nn import attention as attention_module
+from spitgraph.nn import Attention, Backbone, packed_attention
 from spitgraph.nn.packed_attention import _packed_attention, looped_attention, nested_attention
 
 LAYOUTS = ("padded", "packed")
@@ -114,7 +113,7 @@ def test_equal_counts_need_neither_mask_nor_padding(make_model, make_tokens, mon
         calls.append((tuple(q.shape[:3]), attn_mask))
         return q
 
-    monkeypatch.setattr(attention_module, "scaled_dot_product_attention", spy)
+    monkeypatch.setattr(packed_attention, "scaled_dot_product_attention", spy)
     for attention in ("auto", *LAYOUTS):
         make_model(attention=attention).forward_tokens(make_tokens(EVEN))
     assert calls == [((3, 4, 7), None)] * 6

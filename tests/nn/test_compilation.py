@@ -40,3 +40,8 @@ def test_one_graph_serves_all_token_counts(reports, case):
     assert 1 <= report["graphs"] <= GRAPHS
     assert report["breaks"] == 0
     assert report["difference"] < 1e-5
+
+
+def test_a_model_may_be_compiled_from_pictures_on(reports):
+    """Without kernels too, which torch.compile does not look into."""
+    assert reports["pictures"] < 1e-5

@@ -33,6 +33,9 @@ def test_labels_need_not_be_connected():
 def test_a_partition_of_ours_comes_back(awkward_image, assert_same):
     tokens = SuperpixelTokenizer(levels=1)(awkward_image)
     assert_same(from_partition(awkward_image, tokens.seg[0]), tokens)
+    assert_same(from_partition(awkward_image, tokens.seg), tokens)
+    batch = from_partition([awkward_image] * 2, [tokens.seg, tokens.seg[0]])
+    assert_same(batch[0], tokens)
 
 
 LABELS = [[0, 1, 1], [2, 2, 1]]
@@ -56,6 +59,24 @@ def test_integers_of_every_kind(labels):
     tokens = from_partition(noise(2, 3), labels)
     assert tokens.cluster.dtype == torch.int64
     assert tokens.seg[0].tolist() == LABELS
+
+
+INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_labels_at_the_ends_of_their_type_keep_its_order(name):
+    limits = np.iinfo(name)
+    values = [limits.min, limits.min + 1, limits.max // 2, limits.max // 2 + 1, limits.max - 1]
+    labels = np.array([[limits.max, *values[::-1]], [*values, limits.max]], name)
+    expected = [[5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5]]
+    for one in (labels, labels.astype(labels.dtype.newbyteorder()), torch.from_numpy(labels)):
+        assert from_partition(noise(2, 6), one).seg[0].tolist() == expected
+    if name != "uint64":  # of which NumPy makes floats
+        assert from_partition(noise(2, 6), labels.tolist()).seg[0].tolist() == expected
+    assert (
+        from_partition([noise(2, 6)], torch.from_numpy(labels)[None])[0].seg[0].tolist() == expected
+    )
 
 
 @pytest.mark.parametrize("kind", [torch.tensor, np.array])
@@ -100,7 +121,10 @@ def test_gradients_flow_to_the_pixels():
     ("images", "labels", "error", "message"),
     [
         (noise(2, 3), torch.zeros(3, 2).long(), ValueError, r"\[2, 3\] like .*got \[3, 2\]"),
-        (noise(2, 3), torch.zeros(1, 2, 3).long(), ValueError, r"\[2, 3\].*got \[1, 2, 3\]"),
+        (noise(2, 3), torch.zeros(2, 2, 3).long(), ValueError, r"\[2, 3\].*got \[2, 2, 3\]"),
+        (noise(2, 3), torch.zeros(1, 3, 2).long(), ValueError, r"\[2, 3\].*got \[1, 3, 2\]"),
+        (noise(2, 3), torch.zeros(2, 3).long().to_sparse(), TypeError, "hold integers"),
+        (noise(2, 3), np.ma.masked_equal(LABELS, 1), ValueError, "label map: .*masked"),
         (noise(2, 3), torch.zeros(6).long(), ValueError, r"\[2, 3\].*got \[6\]"),
         (noise(2, 3), torch.zeros(2, 3), TypeError, "hold integers, got torch.float32"),
         (noise(2, 3), np.zeros((2, 3)), TypeError, "hold integers, got float64"),

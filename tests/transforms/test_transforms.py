@@ -309,6 +309,28 @@ def test_wrong_node_features_are_refused(x, error, message):
         ContractSuperpixels(features=None)(changed(x=x))
 
 
+def test_pixels_in_another_order_are_refused():
+    pixels = PatchTokenizer(1)(noise(4, 5))  # a graph of pixels as well, edges and all
+    for graph in (ToGridGraph()(noise(4, 5)), pixels):
+        order = torch.randperm(20, generator=seeded(0))
+        for changed in (
+            graph.subgraph(order),
+            T.FixedPoints(20, replace=False)(copy.copy(graph)),
+            T.FixedPoints(20, replace=True)(copy.copy(graph)),
+        ):
+            with pytest.raises(ValueError, match="expected the pixels row by row"):
+                ContractSuperpixels(2)(changed)
+
+
+@pytest.mark.parametrize(
+    "move",
+    [T.Center(), T.NormalizeScale(), T.RandomFlip(0, p=1), T.RandomRotate(30), T.RandomJitter(0.1)],
+)
+def test_positions_may_be_moved(move, assert_same):
+    graph = ToGridGraph()(noise(4, 5))
+    assert_same(ContractSuperpixels(2)(move(graph)), ContractSuperpixels(2)(graph))
+
+
 def test_more_tokens_than_pixels_are_refused():
     with pytest.raises(ValueError, match="num_tokens=21 is more than the 20 pixels"):
         ContractSuperpixels(num_tokens=21)(changed())

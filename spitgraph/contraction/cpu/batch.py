@@ -260,7 +260,7 @@ def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:
     flat = [count for levels in counts for count in levels]
     return Hierarchy(
         parent,
-        torch.tensor(flat),
-        torch.tensor([len(levels) - 1 for levels in counts]),
+        torch.tensor(flat, device="cpu"),
+        torch.tensor([len(levels) - 1 for levels in counts], device="cpu"),
         cluster,
     )

@@ -11,7 +11,6 @@ from spitgraph.contraction.fine.graph import coarsened
 from spitgraph.contraction.fine.hierarchy import channel_weights
 from spitgraph.contraction.fine.refine import refine
 from spitgraph.contraction.graph import quantise
-from spitgraph.images import unit_rgb
 from spitgraph.pixels import comparison_features
 
 
@@ -29,13 +28,12 @@ def refined(
     """
     results = []
     for image, label in zip(images, labels, strict=True):
-        features = comparison_features(unit_rgb(image), "lab")
+        features = comparison_features(image, "lab")
         features_q = coarsened(quantise(features)).view(-1, *label.shape)
         _, weights = channel_weights(features_q, lab=True)
-        if label.device.type == "cpu" and kernels.fused(label.device, "fine"):
-            results.append(refine_fused(label, features_q, weights, passes))
-        else:
-            results.append(refine(label, features_q, weights, passes))
+        host = features.device  # for devices without float64, the CPU
+        by = refine_fused if host.type == "cpu" and kernels.fused(host, "fine") else refine
+        results.append(by(label.to(host), features_q, weights, passes).to(label.device))
     return results
 
 

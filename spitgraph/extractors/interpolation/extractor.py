@@ -1,13 +1,14 @@
 """φ: what a region looks like, where it is and how rough it is, as a vector of fixed length."""
 
+import copy
 from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from spitgraph.batching import num_tokens, with_node_attribute
-from spitgraph.checks import integer, one_of
+from spitgraph.batching import with_node_attribute
+from spitgraph.checks import boolean, integer, one_of, positive
 from spitgraph.data import TokenData
 from spitgraph.extractors.base import Extractor
 from spitgraph.extractors.interpolation import operator
@@ -20,7 +21,12 @@ from spitgraph.extractors.interpolation.histogram import (
 )
 from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.kernels import fused
+from spitgraph.modes import exact_device, is_transformed, without_autocast
+from spitgraph.pixel_map import map_counts, stored
 from spitgraph.pixels import adjust_contrast, gradients
+
+#: Within these, the Gaussians of float32 neither overflow nor vanish.
+NARROWEST, WIDEST = 1e-30, 1e30
 
 
 class InterpolationExtractor(Extractor):
@@ -31,7 +37,9 @@ class InterpolationExtractor(Extractor):
     Works for any tokenizer, any partition and mixed image sizes; differentiable with respect to
     `pixels`.
 
-    An image's vectors do not depend on its batch: images are handled one after the other.
+    An image's vectors do not depend on its batch: images are handled one after the other. Nor do
+    they depend on autocast. Those of a device without float64, such as Apple's MPS, are made on the
+    CPU.
 
     Args:
         bins: β, bins a side, at least 2.
@@ -47,11 +55,11 @@ class InterpolationExtractor(Extractor):
         self, bins: int = 16, *, gradient: bool = True, sigma: float = 0.05, mode: str = "bilinear"
     ) -> None:
         super().__init__()
-        if not 0 < sigma < float("inf"):
-            raise ValueError(f"sigma must be positive, got {sigma}")
         self.bins = integer(bins, "bins", minimum=2)
-        self.gradient = gradient
-        self.sigma = sigma
+        self.gradient = boolean(gradient, "gradient")
+        self.sigma = positive(sigma, "sigma")
+        if not NARROWEST <= self.sigma <= WIDEST:
+            raise ValueError(f"sigma must be in [{NARROWEST}, {WIDEST}], got {sigma}")
         self.mode = one_of(mode, SAMPLERS, "mode")
 
     @property
@@ -69,22 +77,27 @@ class InterpolationExtractor(Extractor):
             A shallow copy; `x` has the dtype of `pixels`.
 
         Raises:
-            ValueError: The pixels were dropped.
+            ValueError: The pixels were dropped, or the nodes are no longer the tokens of the image.
         """
         if not isinstance(tokens, TokenData):
             raise TypeError(f"expected TokenData or a Batch of it, got {type(tokens).__name__}")
-        if "pixels" not in tokens or not self._fused(tokens.pixels):
-            x = torch.cat([self._image_vectors(*image) for image in tokens.iter_images()])
+        device = stored(tokens, "cluster").device
+        if exact_device(device) != device:
+            x = self(copy.copy(tokens).to(exact_device(device))).x.to(device)
+        elif "pixels" not in tokens or not self._fused(tokens.pixels):
+            with without_autocast(device):
+                x = torch.cat([self._image_vectors(*image) for image in tokens.iter_images()])
         else:
+            counts = map_counts(tokens)
             heights, widths = tokens.image_size.t().tolist()
             x = operator.token_vectors(
                 tokens.pixels.contiguous(),
-                tokens.cluster.contiguous(),
+                stored(tokens, "cluster").contiguous(),
                 tokens.size.as_subclass(Tensor).contiguous(),
                 tokens.bbox.contiguous(),
                 heights,
                 widths,
-                num_tokens(tokens),
+                counts,
                 self.bins,
                 self.sigma,
                 self.gradient,
@@ -95,7 +108,7 @@ class InterpolationExtractor(Extractor):
     def _fused(self, pixels: Float[Tensor, "P 3"]) -> bool:
         """Whether a kernel can do it: they have no gradients, and are made for float32."""
         wants_gradient = pixels.requires_grad and torch.is_grad_enabled()
-        if wants_gradient or pixels.dtype != torch.float32:
+        if wants_gradient or pixels.dtype != torch.float32 or is_transformed(pixels):
             return False
         return fused(pixels.device, "interpolation")
 

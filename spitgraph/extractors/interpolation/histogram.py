@@ -4,7 +4,6 @@ The kernel is separable: a region's histogram is a product KᵧᵀKₓ of two na
 a pixel, so that β + β exponentials a pixel are enough where the formula shows β².
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,14 +11,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from spitgraph.modes import product
+
 #: For pixels [k, L], the vertical and the horizontal factor of the Gaussian, [k, L, β] each.
 Kernels = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 #: The Gaussian is cut off at exp(−40) ≈ 4e-18, far below what changes a float32 sum of order one.
 #: Beyond lie denormal numbers, on which processors are ten times slower.
 CUTOFF = 40.0
-#: Value that stands for "no pixel": beyond the cut-off of every bin, however wide the Gaussian.
-FAR = math.inf
 #: Pixels handled at a time: their kernels fit a processor's cache, and bound the memory.
 CHUNK = 2**13
 
@@ -59,15 +58,16 @@ def pixel_blocks(cluster: Int64[Tensor, " HW"], size: Int64[Tensor, " N"]) -> Pi
 
 def bin_centres(bins: int, like: Float[Tensor, "*S"]) -> Float[Tensor, " bins"]:
     """β centres, evenly spaced from −1 + 1/β to 1 − 1/β."""
-    index = torch.arange(bins, dtype=torch.float64)
-    return ((2 * index + 1 - bins) / bins).to(like)
+    index = torch.arange(bins, dtype=torch.float64, device="cpu")
+    return ((2 * index + 1 - bins) / bins).to(like.device, like.dtype)
 
 
 def gaussian(values: Float[Tensor, "*S"], bins: int, sigma: float) -> Float[Tensor, "*S bins"]:
     """exp(−½(v − b)²/σ²) of every value and bin, cut off at exp(−40)."""
-    scale = 0.5**0.5 / sigma
+    scale, furthest = 0.5**0.5 / sigma, CUTOFF**0.5
     offset = values[..., None] * scale - bin_centres(bins, values) * scale
-    return torch.exp(-(offset * offset).clamp(max=CUTOFF))
+    offset = offset.clamp(-furthest, furthest)  # before it is squared, which might overflow
+    return torch.exp(-(offset * offset))
 
 
 def lattice_kernels(
@@ -77,8 +77,9 @@ def lattice_kernels(
 
     Coordinates are 2y/max(H, W) − 1, likewise x, so that the aspect ratio is kept (METHOD 4).
     """
-    position = 2 * torch.arange(max(height, width), dtype=torch.float64) / max(height, width) - 1
-    table = gaussian(position, bins, sigma).to(like)
+    longest = max(height, width)
+    position = 2 * torch.arange(longest, dtype=torch.float64, device="cpu") / longest - 1
+    table = gaussian(position, bins, sigma).to(like.device, like.dtype)
     rows = torch.cat([table[:height], table.new_zeros(1, bins)])  # the last is the padding's
 
     def kernels(pixel: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,7 +90,8 @@ def lattice_kernels(
 
 def value_kernels(values: Float[Tensor, "2 HW"], bins: int, sigma: float) -> Kernels:
     """Kernels of two values a pixel, in [−1, 1]; the first one's bins are the rows."""
-    padded = torch.cat([values, values.new_full((2, 1), FAR)], dim=1)
+    far = 1 + 9 * sigma  # beyond the cut-off of every bin, and finite: its derivatives are 0
+    padded = torch.cat([values, values.new_full((2, 1), far)], dim=1)
 
     def kernels(pixel: Tensor) -> tuple[Tensor, Tensor]:
         vertical, horizontal = gaussian(padded[:, pixel], bins, sigma)
@@ -113,7 +115,7 @@ def joint_histogram(
     step = max(1, CHUNK // blocks.pixel.shape[1])
     for pixel, region in zip(blocks.pixel.split(step), blocks.region.split(step), strict=True):
         vertical, horizontal = kernels(pixel)
-        joint = (vertical.mT @ horizontal).flatten(1)  # [k, β²]
+        joint = product(vertical.mT, horizontal).flatten(1)  # [k, β²]
         if total is None:
             total = joint.new_zeros(size.numel(), bins * bins)
         total = total.index_add(0, region, joint)

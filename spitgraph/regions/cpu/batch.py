@@ -129,7 +129,7 @@ def describe_regions(
         color,
         torch.from_numpy(np.concatenate(ends, axis=1)),
         torch.from_numpy(np.concatenate(lengths))[:, None],
-        torch.tensor([len(length) for length in lengths]),
+        torch.tensor([len(length) for length in lengths], device="cpu"),
     )
 
 

@@ -217,7 +217,7 @@ PHASES = (ImageVectors.pixel_jobs, ImageVectors.texture_jobs, ImageVectors.token
 @lru_cache(maxsize=16)
 def position_kernels(longest: int, bins: int, sigma: float) -> Positions:
     """Gaussian of each coordinate of an image whose longer side is given, and its running sum."""
-    position = 2 * torch.arange(longest, dtype=torch.float64) / longest - 1
+    position = 2 * torch.arange(longest, dtype=torch.float64, device="cpu") / longest - 1
     kernels = padded(gaussian(position, bins, sigma))
     before = np.zeros((longest + 1, kernels.shape[1]))
     np.cumsum(kernels, axis=0, dtype=np.float64, out=before[1:])
@@ -227,7 +227,7 @@ def position_kernels(longest: int, bins: int, sigma: float) -> Positions:
 @lru_cache(maxsize=16)
 def scaled_centres(bins: int, scale: np.float32) -> np.ndarray:
     """Centres of the bins over √2·σ, [P] float32."""
-    return padded(bin_centres(bins, torch.empty(0))) * scale
+    return padded(bin_centres(bins, torch.empty(0, dtype=torch.float32, device="cpu"))) * scale
 
 
 def padded(values: Tensor) -> np.ndarray:
