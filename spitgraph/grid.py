@@ -38,7 +38,8 @@ def pixel_positions(
 def connected_parts(label: Int64[Tensor, "H W"]) -> Int64[Tensor, " HW"]:
     """First pixel of the piece that each pixel belongs to: of its label, and connected by sides."""
     cluster = label.flatten()
-    u, v = pixel_edges(*label.shape, label.device)
+    height, width = label.shape
+    u, v = pixel_edges(height, width, label.device)
     inside = cluster[u] == cluster[v]
     u, v = u[inside], v[inside]
     # every pixel takes over the first pixel of its piece, by hooking and pointer doubling

@@ -29,7 +29,7 @@ class MergeEdges(Connect):
         Args:
             select_output: Cluster of every region.
             edge_index: [2, E] undirected edges, each once.
-            edge_attr: [E] or [E, A], what is added up of merged edges, as border length, if that is wanted.
+            edge_attr: [E] or [E, A], as border length: what is added up, if that is wanted.
             batch: [n] image of every region, if that of every cluster is wanted.
         """
         cluster, n = select_output.cluster_index, select_output.num_clusters

@@ -16,7 +16,6 @@ from spitgraph.contraction.graph import quantise
 from spitgraph.contraction.operator import check_count
 from spitgraph.data import TokenData, tokens_from_hierarchy
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.modes import exact_device
 from spitgraph.pixels import checked_features, comparison_features
 from spitgraph.settings import takes_settings
 from spitgraph.transforms.pixel_graph import grid_size, picture, undirected_edges

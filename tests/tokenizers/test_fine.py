@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from helpers.labels import components
-from helpers.pictures import AWKWARD, mixed, noise, rgb
-from helpers.strategies import small_images
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.labels import components
+from helpers.pictures import AWKWARD, mixed, noise, rgb
+from helpers.strategies import small_images
 from spitgraph import SuperpixelTokenizer, create_model, from_partition, kernels, metrics, refine
 from spitgraph.grid import pixel_edges
 from spitgraph.inspection import count_parts

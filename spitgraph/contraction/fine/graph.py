@@ -35,7 +35,7 @@ class FineGraph:
 
     @property
     def num_regions(self) -> int:
-        """n."""
+        """N."""
         return self.size.numel()
 
     @property

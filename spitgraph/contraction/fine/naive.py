@@ -160,18 +160,12 @@ def choose(cost: dict[Edge, float], num_pixels: int, regions: int) -> list[int]:
     neighbour = cheapest(cost, regions)
     if num_pixels < rule.LEAST_MEAN_SIZE * regions:
         return neighbour
-    best = [
-        cost[min(v, u), max(v, u)] if u != v else math.inf for v, u in enumerate(neighbour)
-    ]
+    best = [cost[min(v, u), max(v, u)] if u != v else math.inf for v, u in enumerate(neighbour)]
     limit = threshold(best)
-    return [
-        u if neighbour[u] == v and best[v] <= limit else v for v, u in enumerate(neighbour)
-    ]
+    return [u if neighbour[u] == v and best[v] <= limit else v for v, u in enumerate(neighbour)]
 
 
-def keep_cheapest(
-    cost: dict[Edge, float], neighbour: list[int], at_most: int
-) -> list[int]:
+def keep_cheapest(cost: dict[Edge, float], neighbour: list[int], at_most: int) -> list[int]:
     """The neighbours, if only so many of the chosen edges are contracted (METHOD 2.7)."""
     chosen = {(min(v, u), max(v, u)) for v, u in enumerate(neighbour) if v != u}
     ranked = sorted((-cost[edge], edge_priority(*edge), edge) for edge in chosen)
@@ -305,7 +299,9 @@ def refine(
     for _ in range(passes):
         looked_at, waiting = waiting, set()
         for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            own = [p for p in pixels if p in looked_at and (p // width % 2, p % width % 2) == corner]
+            own = [
+                p for p in pixels if p in looked_at and (p // width % 2, p % width % 2) == corner
+            ]
             for p in refine_phase(level, label, features_q, width, own, weights):
                 y, x = divmod(p, width)
                 near = {
@@ -340,7 +336,10 @@ def meet(fine: Labels, coarse: Labels, width: int) -> Labels:
 
 
 def partitions(
-    features_q: list[list[int]], width: int, num_regions: int, merge_weights: Sequence[int],
+    features_q: list[list[int]],
+    width: int,
+    num_regions: int,
+    merge_weights: Sequence[int],
     refine_weights: Sequence[int],
 ) -> list[Labels]:
     """Partitions on the way to `num_regions`, not yet nested: the last is the result.
@@ -365,7 +364,7 @@ def partitions(
 
 
 def nested(kept: list[Labels], width: int) -> list[Labels]:
-    """The partitions made to nest: each met with the next, from the last one on; without repeats."""
+    """The partitions made to nest: from the last one on, each met with the next; no repeats."""
     chain = kept[-1:]
     for label in reversed(kept[:-1]):
         common = meet(label, chain[0], width)

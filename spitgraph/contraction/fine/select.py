@@ -56,9 +56,7 @@ def cheapest(graph: FineGraph, cost: Float64[Tensor, " E"]) -> Int64[Tensor, " n
     return chosen_neighbours(regions, -cost, never.expand(graph.num_regions), None)
 
 
-def choose(
-    graph: FineGraph, cost: Float64[Tensor, " E"], num_pixels: int
-) -> Int64[Tensor, " n"]:
+def choose(graph: FineGraph, cost: Float64[Tensor, " E"], num_pixels: int) -> Int64[Tensor, " n"]:
     """The neighbour that each region merges with; itself where it waits."""
     neighbour = cheapest(graph, cost)
     if num_pixels < rule.LEAST_MEAN_SIZE * graph.num_regions:

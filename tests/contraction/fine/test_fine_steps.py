@@ -63,8 +63,11 @@ def test_cost_by_hand():
         evidence={(0, 1): 18},
     )
     expected = (
-        3.0**5 * 16 * (4 * 30.0**2 + rule.DISTANCE_FLOOR) ** 3 * (81 + rule.EVIDENCE_FLOOR)
-    ) / rule.VARIANCE_FLOOR * 4**0.75 / 2**1.5
+        (3.0**5 * 16 * (4 * 30.0**2 + rule.DISTANCE_FLOOR) ** 3 * (81 + rule.EVIDENCE_FLOOR))
+        / rule.VARIANCE_FLOOR
+        * 4**0.75
+        / 2**1.5
+    )
     assert naive.merge_cost(level, (0, 1), MERGE) == pytest.approx(expected, rel=1e-12)
 
 

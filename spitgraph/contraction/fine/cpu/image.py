@@ -57,9 +57,7 @@ def contract_image(
     for stage in range(len(_HALVES)):
         target = _HALVES[stage] * num_regions // 2
         if n == num_pixels and n > target:
-            held = merge_pixels(
-                features_q, merge_weights, width, right, below, target, label
-            )
+            held = merge_pixels(features_q, merge_weights, width, right, below, target, label)
             n = len(held)
             if n > target:
                 copy(label, kept[keeping])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spitgraph.contraction.cpu.grid import LOWEST, break_ties, neighbour_offset, point_to_strongest
+from spitgraph.contraction.cpu.grid import break_ties, neighbour_offset, point_to_strongest
 from spitgraph.contraction.cpu.select import keep_strongest
 from spitgraph.contraction.fine import rule
 from spitgraph.kernels.cpu.jit import kernel
@@ -49,9 +49,7 @@ def sum_patches(values: np.ndarray, width: int, patch: np.ndarray) -> None:
 
 
 @kernel
-def find_evidence(
-    features_q: np.ndarray, width: int, right: np.ndarray, below: np.ndarray
-) -> None:
+def find_evidence(features_q: np.ndarray, width: int, right: np.ndarray, below: np.ndarray) -> None:
     """How different the patches on either side of each pixel side are: `naive.evidence`.
 
     Args:
@@ -72,9 +70,13 @@ def find_evidence(
             here = patch[c, row : row + width]
             for x in range(width):
                 framed[x + 1] = here[x]
-            framed[0], framed[width + 1], framed[width + 2] = here[0], here[width - 1], here[width - 1]
+            framed[0], framed[width + 1], framed[width + 2] = (
+                here[0],
+                here[width - 1],
+                here[width - 1],
+            )
             for x in range(width):
-                step = np.float64(framed[x + 3 if x + 3 < width + 3 else width + 2] - framed[x])
+                step = np.float64(framed[x + 3] - framed[x])
                 square[x] += step * step
         out = right[row : row + width]
         for x in range(width):

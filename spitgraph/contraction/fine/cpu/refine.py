@@ -128,8 +128,14 @@ def find_moves(
 
 
 @kernel
-def update(held: np.ndarray, channels: int, mean: np.ndarray, leaving: np.ndarray,
-           joining: np.ndarray, r: int) -> None:
+def update(
+    held: np.ndarray,
+    channels: int,
+    mean: np.ndarray,
+    leaving: np.ndarray,
+    joining: np.ndarray,
+    r: int,
+) -> None:
     """What a region's pixels are compared with, once it has changed."""
     size = np.float64(held[r, channels + 1])
     for c in range(channels):

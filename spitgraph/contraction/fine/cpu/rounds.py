@@ -85,13 +85,9 @@ def find_cheapest(
         nearest[r] = r
     for e in range(count):
         a, b, w = borders.u[e], borders.v[e], cost[e]
-        if w < best[a] or (
-            w == best[a] and edge_priority(a, b) > edge_priority(a, nearest[a])
-        ):
+        if w < best[a] or (w == best[a] and edge_priority(a, b) > edge_priority(a, nearest[a])):
             best[a], nearest[a] = w, b
-        if w < best[b] or (
-            w == best[b] and edge_priority(a, b) > edge_priority(b, nearest[b])
-        ):
+        if w < best[b] or (w == best[b] and edge_priority(a, b) > edge_priority(b, nearest[b])):
             best[b], nearest[b] = w, a
 
 
