@@ -1,6 +1,6 @@
 """`python -m spitgraph`: the command line."""
 
-from spitgraph.cli import main
+from spitgraph.cli import program
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    program()

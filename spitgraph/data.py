@@ -23,7 +23,7 @@ from spitgraph.batching import (
 )
 from spitgraph.grid import rgb_pixels
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.pixel_map import PIXEL_MAP, map_counts, number_tokens, stored
+from spitgraph.pixel_map import PIXEL_MAP, map_counts, number_tokens, stored, stored_sizes
 from spitgraph.regions import describe_regions
 
 #: What a `TokenData` computes or checks when asked.
@@ -50,7 +50,7 @@ class TokenData(Data):
     @property
     def size(self) -> RegionSizes:
         """[N] int64, pixels of each region."""
-        return torch.as_tensor(stored(self, "size")).as_subclass(RegionSizes)
+        return stored_sizes(self).as_subclass(RegionSizes)
 
     @property
     def cluster(self) -> Int64[Tensor, " HW"]:
@@ -166,7 +166,7 @@ class TokenData(Data):
             counts,
             self.pixels.split(areas),
             stored(self, "cluster").split(areas),
-            self.size.as_subclass(Tensor).split(counts),
+            stored_sizes(self).split(counts),
             self.bbox.split(counts),
             strict=True,
         ):

@@ -32,6 +32,12 @@ def stored(tokens: "TokenData", name: str) -> Any:
     return value
 
 
+def stored_sizes(tokens: "TokenData") -> Tensor:
+    """[N] int64, pixels of each token, as a plain tensor; of a list, on the CPU."""
+    size = stored(tokens, "size")
+    return size if isinstance(size, Tensor) else torch.tensor(size, device="cpu")
+
+
 def number_tokens(tokens: "TokenData") -> None:
     """Number the nodes of a graph that has a pixel map, if they are not yet."""
     held = tokens._store
@@ -66,7 +72,7 @@ def map_counts(tokens: "TokenData", name: str = "cluster") -> list[int]:
     (count,) = set(lengths.values())
     offsets = held["ptr"] if "ptr" in held else image_offsets(tokens, count, cluster.device)
     if "size" in held or len(offsets) > 2:
-        size = torch.as_tensor(stored(tokens, "size"), device=cluster.device)
+        size = stored_sizes(tokens).to(cluster.device)
         complete = size.sum() == len(cluster)  # they cover every pixel
     else:
         complete = cluster.max() < count  # of one image, the map knows no others

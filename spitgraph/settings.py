@@ -16,6 +16,9 @@ from spitgraph.checks import integer, one_of, unit_interval
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: Far more than there are levels that still merge regions; each takes memory for all that are left.
+MOST_LEVELS = 1000
+
 
 #: Rules of contraction: METHOD 2, and the fine rule.
 QUALITIES = {"fast": "METHOD 2", "fine": "the fine rule"}
@@ -31,7 +34,8 @@ class Settings:
     """How images are contracted into superpixels (METHOD 1–3; Aasan et al. 2024, §2.1).
 
     Args:
-        levels: Contraction steps T. T = 4 gives tokens of about the size of 14×14 patches.
+        levels: Contraction steps T, at most 1000. T = 4 gives tokens of about the size of 14×14
+            patches.
         num_tokens: Exact count K of tokens an image, 1 … H·W, in place of a count of levels.
         compactness: λ in [0, 1]; how much square regions are preferred to similar ones.
         similarity: Weight of an edge: `"distance"`, `"ward"` or `"cosine"` (the authors').
@@ -66,6 +70,8 @@ class Settings:
             "similarity": one_of(self.similarity, SIMILARITIES, "similarity"),
             "quality": one_of(self.quality, QUALITIES, "quality"),
         }
+        if checked["levels"] > MOST_LEVELS:
+            raise ValueError(f"levels must be at most {MOST_LEVELS}, got {self.levels}")
         if self.num_tokens is not None:
             checked["num_tokens"] = integer(self.num_tokens, "num_tokens")
         if not callable(self.features):

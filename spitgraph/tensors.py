@@ -30,7 +30,8 @@ def plain(tensor: Shaped[Tensor, "*S"]) -> Shaped[Tensor, "*S"]:
 
 def unshared(tensor: Shaped[Tensor, "*S"], source: Tensor) -> Shaped[Tensor, "*S"]:
     """The tensor, or a copy where it lies in the memory of its source."""
-    same = tensor.untyped_storage().data_ptr() == source.untyped_storage().data_ptr()
+    # by their storages themselves: not every device tells where they lie
+    same = tensor.untyped_storage()._cdata == source.untyped_storage()._cdata
     return tensor.clone() if same else tensor
 
 

@@ -1,12 +1,14 @@
 """`spitgraph info`: what token files hold."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import ZipFile, is_zipfile
+from zipfile import ZipFile
 
-from spitgraph.cli.errors import one_line
+from spitgraph.cli import arguments
+from spitgraph.cli.errors import DONE, NO_MEMORY, NOTHING_DONE, OTHER_STATUSES, FileError, cause
+from spitgraph.cli.inputs import check_ordinary
+from spitgraph.cli.streams import complain, say
 
 if TYPE_CHECKING:
     import spitgraph
@@ -15,7 +17,12 @@ DESCRIPTION = """\
 Say what files of token graphs hold: image size, tokens, edges, levels, sizes. Files are opened
 without running any code that they may carry.
 """
-EPILOG = "exit status: 0 all files read, 2 one or more are no token graphs"
+EPILOG = f"""\
+exit status: 0 all files read, 2 one or more are no token graphs;
+{OTHER_STATUSES}
+"""
+#: How files that `torch.save` writes begin: they are zip archives.
+MAGIC = b"PK\x03\x04"
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -29,27 +36,41 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         allow_abbrev=False,
     )
     parser.set_defaults(run=run)
-    parser.add_argument("files", nargs="+", type=Path, metavar="TOKENS.pt", help="token graph")
+    parser.add_argument(
+        "files", nargs="+", type=arguments.path, metavar="TOKENS.pt", help="token graph"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Describe the files one after the other; see `main` for what is returned."""
+    with args.interrupts.importing():
+        from spitgraph import inspection  # noqa: F401
     failed = False
     for path in args.files:
+        args.interrupts.check()
         try:
             graphs = load(path)
             lines = [line for graph in graphs for line in ["", *describe(graph)]]
         except Exception as error:  # on foreign bytes, unpicklers raise nearly anything
-            print(f"spitgraph: {path}: {reason(error)}", file=sys.stderr)
+            args.interrupts.check()
+            complain(reason(error, path))
             failed = True
             continue
         title = f"{path}" if len(graphs) == 1 else f"{path}: a batch of {len(graphs)} images"
-        print("\n".join([title, *lines[1:], ""]))
-    return 2 if failed else 0
+        say(title, *lines[1:], "")
+    return NOTHING_DONE if failed else DONE
+
+
+class ForeignFileError(ValueError):
+    """The file can be read, but holds no token graph."""
 
 
 def load(path: Path) -> list["spitgraph.TokenData"]:
     """The token graphs in a file, one an image."""
+    check_ordinary(path)
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:  # before PyTorch reads on, however large it is
+            raise ForeignFileError("not a file that torch.save writes")
     import torch
     from torch_geometric.data import Batch
 
@@ -58,22 +79,15 @@ def load(path: Path) -> list["spitgraph.TokenData"]:
     check_container(path)
     tokens = torch.load(path, weights_only=True, map_location="cpu")
     if not isinstance(tokens, TokenData):
-        raise ValueError(f"it holds a {type(tokens).__name__}")
+        raise ForeignFileError(f"it holds a {type(tokens).__name__}")
     return tokens.to_data_list() if isinstance(tokens, Batch) else [tokens]
 
 
 def check_container(path: Path) -> None:
-    """Refuse, without its warnings, what PyTorch would warn of and then refuse."""
-    from pickle import UnpicklingError
-
-    with path.open("rb") as file:
-        start = file.read(2)
-    if start[:1] == b"\x80" and start[1:] != b"\x02":
-        raise UnpicklingError("a pickle of another protocol than PyTorch's")
-    if is_zipfile(path):
-        with ZipFile(path) as archive:
-            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
-                raise ValueError("it holds a TorchScript program")
+    """Refuse, without its warning, what PyTorch would warn of and then refuse."""
+    with ZipFile(path) as archive:
+        if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+            raise ForeignFileError("it holds a TorchScript program")
 
 
 def describe(tokens: "spitgraph.TokenData") -> list[str]:
@@ -119,12 +133,15 @@ def attribute_lines(tokens: "spitgraph.TokenData") -> list[str]:
     return lines
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception, path: Path) -> str:
     """Why a file could not be described, without PyTorch's page of advice."""
-    from pickle import UnpicklingError
-
+    if isinstance(error, FileError):
+        return str(error)
     if isinstance(error, OSError):
-        return f"cannot be read: {one_line(error)}"
-    if isinstance(error, UnpicklingError):
-        return "no token graph: not a file of tensors, or one that would run code"
-    return f"no token graph: {one_line(error)}"
+        return f"cannot read '{path}': {cause(error)}"
+    why = cause(error)
+    if why == NO_MEMORY:
+        return f"{path}: {why}"
+    if isinstance(error, ForeignFileError):
+        return f"{path}: no token graph: {why}"
+    return f"{path}: no token graph: truncated, or with parts missing, or one that would run code"

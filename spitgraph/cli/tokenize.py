@@ -5,10 +5,22 @@ import os
 import sys
 from dataclasses import Field, fields
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from spitgraph.cli.errors import CommandError, one_line
+from spitgraph.cli import arguments
+from spitgraph.cli.errors import (
+    DONE,
+    NOTHING_DONE,
+    OTHER_STATUSES,
+    SOME_FAILED,
+    CommandError,
+    FileError,
+    cause,
+    one_line,
+)
+from spitgraph.cli.inputs import check_ordinary, image_files, is_same_file
+from spitgraph.cli.outputs import FolderError, Outputs, save
+from spitgraph.cli.streams import complain, is_terminal, report
 from spitgraph.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,11 +32,12 @@ spitgraph.TokenData, which torch.load opens after `from spitgraph import TokenDa
 for the image files in it (not in its subfolders). Two images of the same name would write the same
 file, and are refused.
 
-A file that cannot be tokenized is reported and skipped; nothing is written for it.
+A file that cannot be tokenized is reported and skipped; nothing is written for it. What stands in
+DIR is replaced, but never an IMAGE: where that would happen, the command refuses.
 """
-EPILOG = """\
-exit status: 0 all tokenized, 1 some of many images failed, 2 nothing done (bad options, or the only
-image failed), 130 interrupted
+EPILOG = f"""\
+exit status: 0 all tokenized, 1 some of many images failed, 2 nothing done (bad options, or every
+image failed); {OTHER_STATUSES}
 
 examples:
   spitgraph tokenize photo.jpg -o tokens
@@ -44,20 +57,8 @@ OPTIONS = {
     "patch": ("patch_size",),
     "voronoi": ("num_tokens", "seed"),
 }
-#: What is taken for an image in a folder.
-SUFFIXES = {
-    ".avif",
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".pgm",
-    ".png",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-}
+#: More random centres than any image needs, and than fit into memory.
+MOST_CENTRES = 2**20
 #: Overlays of images up to this side are enlarged twice, for thinner lines.
 SMALL = 1024
 
@@ -74,8 +75,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.set_defaults(run=run)
     add = parser.add_argument
-    add("images", nargs="+", type=Path, metavar="IMAGE", help="image file, or folder of such")
-    add("-o", "--out", required=True, type=Path, metavar="DIR", help="folder to write to")
+    add(
+        "images",
+        nargs="+",
+        type=arguments.path,
+        metavar="IMAGE",
+        help="image file, or folder of such",
+    )
+    add("-o", "--out", required=True, type=arguments.path, metavar="DIR", help="folder to write to")
     add("--tokenizer", choices=OPTIONS, default="superpixel", help="default: superpixel")
     add("--features", action="store_true", help="also extract the token vectors x")
     add("--overlay", action="store_true", help="also draw the regions: DIR/<name>-overlay.png")
@@ -90,84 +97,90 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         default = "" if value is None else f", default: {shown_value}"
         add(
             "--" + flag_of(option).replace("_", "-"),
-            type=shown.get("type"),
+            type=arguments.whole if shown.get("type") is int else shown.get("type"),
             metavar=shown["metavar"],
             help=shown["help"] + default,
         )
     group = parser.add_argument_group("token vectors")
     add = group.add_argument
-    add("--bins", type=int, metavar="β", help="bins a side, default: 16")
+    add("--bins", type=arguments.whole, metavar="β", help="bins a side, default: 16")
     add("--sigma", type=float, metavar="σ", help="width of the histograms' kernel, default: 0.05")
     add("--no-gradient", action="store_true", help="leave the gradient histogram out")
     group = parser.add_argument_group("patches")
-    group.add_argument("--patch-size", type=int, metavar="PIXELS", help="side, default: 16")
+    group.add_argument(
+        "--patch-size", type=arguments.whole, metavar="PIXELS", help="side, default: 16"
+    )
     group = parser.add_argument_group("Voronoi cells", "--num-tokens as above, default: 196")
-    group.add_argument("--seed", type=int, help="of their random centres, default: 0")
+    group.add_argument("--seed", type=arguments.whole, help="of their random centres, default: 0")
 
 
 def run(args: argparse.Namespace) -> int:
     """Tokenize the images one after the other; see `main` for what is returned."""
-    from tqdm import tqdm
+    found, errors = image_files(args.images)
+    paths = distinct(found, args.out)
+    outputs = Outputs(args.out, paths, args.interrupts)
+    for image in paths:
+        for name in names(image, args.overlay):
+            outputs.check(name, image)
+    with args.interrupts.importing():
+        from tqdm import tqdm
 
-    paths = image_files(args.images)
-    check_names(paths, args.out, args.overlay)
+        from spitgraph import extractors, inspection, tokenizers  # noqa: F401
     tokenizer, extractor = make_tokenizer(args), make_extractor(args)
+    total = len(paths) + len(errors)
     progress = tqdm(
         paths,
         unit="image",
         dynamic_ncols=True,
         leave=False,
-        disable=True if args.quiet or len(paths) == 1 else None,  # None: unless on a terminal
+        disable=args.quiet or len(paths) == 1 or not is_terminal(sys.stderr),
     )
-    failed = 0
+    done = 0
     with progress:
-        for path in progress:
+        for error in errors:
+            reported(error, total)
+        for image in progress:
             try:
-                tokens = tokenized(path, tokenizer, extractor)
-            except CommandError as error:
-                if len(paths) == 1:
-                    raise
-                tqdm.write(f"spitgraph: {error}", file=sys.stderr)
-                failed += 1
+                tokenize(image, tokenizer, extractor, outputs, args)
+            except FileError as error:
+                reported(error, total)
+            except FolderError as error:
+                reported(error, total)
+                break
             else:
-                write(tokens, args.out, path.stem, args.overlay, not args.no_pixels)
+                done += 1
     if not args.quiet:
-        done = len(paths) - failed
-        print(f"{done} of {len(paths)} image{'s' * (len(paths) > 1)} tokenized into {args.out}")
-    return 1 if failed else 0
+        report(f"{done} of {total} image{'s' * (total > 1)} tokenized into {args.out}")
+    return DONE if done == total else SOME_FAILED if done else NOTHING_DONE
 
 
-def image_files(paths: list[Path]) -> list[Path]:
-    """The files named, and those in the folders named, each once."""
-    files: dict[Path, None] = {}
+def reported(error: CommandError, total: int) -> None:
+    """Say what is wrong with one of many; with the only one, the command fails."""
+    from tqdm import tqdm
+
+    if total == 1:
+        raise error
+    with tqdm.external_write_mode():
+        complain(str(error))
+
+
+def distinct(paths: list[Path], out: Path) -> list[Path]:
+    """The files, each once.
+
+    Raises:
+        CommandError: Two of them have the same name.
+    """
+    by_name: dict[str, Path] = {}
     for path in paths:
-        if not path.is_dir():
-            files[path] = None
-            continue
-        inside = sorted(
-            file
-            for file in path.iterdir()
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-        )
-        if not inside:
-            raise CommandError(f"no image files in {path}")
-        files |= dict.fromkeys(inside)
-    return list(files)
-
-
-def check_names(paths: list[Path], out: Path, overlay: bool) -> None:
-    """Refuse images whose output would overwrite that of another image, or an image."""
-    source: dict[str, Path] = {}
-    for path in paths:
-        other = source.setdefault(os.path.normcase(path.stem), path)
-        if other is not path:
+        other = by_name.setdefault(os.path.normcase(path.stem), path)
+        if not is_same_file(other, path):
             raise CommandError(f"{other} and {path} would both become {out / path.stem}.pt")
-    inputs = {os.path.abspath(path) for path in paths}
-    for path in paths:
-        for suffix in (".pt", "-overlay.png") if overlay else (".pt",):
-            target = out / f"{path.stem}{suffix}"
-            if os.path.abspath(target) in inputs:
-                raise CommandError(f"{path} would overwrite the image {target}")
+    return list(by_name.values())
+
+
+def names(path: Path, overlay: bool) -> list[str]:
+    """What the files made from an image are called."""
+    return [f"{path.stem}{end}" for end in ((".pt", "-overlay.png") if overlay else (".pt",))]
 
 
 def make_tokenizer(args: argparse.Namespace) -> "spitgraph.tokenizers.Tokenizer":
@@ -193,6 +206,8 @@ def make_tokenizer(args: argparse.Namespace) -> "spitgraph.tokenizers.Tokenizer"
         seed = given.pop("seed", 0)
         if not 0 <= seed < 2**63:
             raise CommandError(f"--seed {seed} is not in 0 … 2^63 - 1")
+        if given.get("num_tokens", 0) > MOST_CENTRES:
+            raise CommandError(f"--num-tokens {given['num_tokens']} is more than {MOST_CENTRES}")
         return VoronoiTokenizer(**given, generator=torch.Generator().manual_seed(seed))
     except (TypeError, ValueError) as error:
         raise CommandError(one_line(error)) from error
@@ -214,41 +229,51 @@ def make_extractor(args: argparse.Namespace) -> "spitgraph.InterpolationExtracto
         raise CommandError(one_line(error)) from error
 
 
+def tokenize(
+    path: Path,
+    tokenizer: "spitgraph.tokenizers.Tokenizer",
+    extractor: "spitgraph.InterpolationExtractor | None",
+    outputs: Outputs,
+    args: argparse.Namespace,
+) -> None:
+    """Read an image file and write what is made of it.
+
+    Raises:
+        FileError: That is not possible.
+        FolderError: Nothing can be written.
+    """
+    from spitgraph import UnreadableImageError
+
+    check_ordinary(path)
+    try:
+        write(tokenized(path, tokenizer, extractor), path, outputs, args)
+    except UnreadableImageError as error:  # names the path
+        args.interrupts.check()
+        raise FileError(str(error)) from error
+    except (ArithmeticError, MemoryError, OSError, RuntimeError, ValueError) as error:
+        args.interrupts.check()
+        raise FileError(f"{path}: {cause(error)}") from error
+
+
 def tokenized(
     path: Path,
     tokenizer: "spitgraph.tokenizers.Tokenizer",
     extractor: "spitgraph.InterpolationExtractor | None",
 ) -> "spitgraph.TokenData":
     """The token graph of an image file, with token vectors if there is an extractor."""
-    from spitgraph import UnreadableImageError
-
-    try:
-        tokens = tokenizer(path)
-        return extractor(tokens) if extractor else tokens
-    except UnreadableImageError as error:  # names the path
-        raise CommandError(one_line(error)) from error
-    except (ValueError, RuntimeError, MemoryError) as error:
-        raise CommandError(f"{path}: {one_line(error)}") from error
+    tokens = tokenizer(path)
+    return extractor(tokens) if extractor else tokens
 
 
 def write(
-    tokens: "spitgraph.TokenData", out: Path, name: str, overlay: bool, with_pixels: bool
+    tokens: "spitgraph.TokenData", path: Path, outputs: Outputs, args: argparse.Namespace
 ) -> None:
     """Write the output of one image: whole files or, when anything goes wrong, none."""
-    import torch
-
     from spitgraph import inspection
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=out, prefix=".spitgraph-") as unfinished:
-            if overlay:
-                scale = 2 if max(tokens.seg.shape) <= SMALL else 1
-                picture = inspection.to_pil(inspection.overlay(tokens, scale=scale))
-                picture.save(Path(unfinished, f"{name}-overlay.png"))
-            kept = tokens if with_pixels else tokens.without_pixels()
-            torch.save(kept, Path(unfinished, f"{name}.pt"))
-            for file in sorted(Path(unfinished).iterdir()):
-                os.replace(file, out / file.name)
-    except (OSError, RuntimeError) as error:  # the latter: PyTorch, where the disk is full
-        raise CommandError(f"cannot write to {out}: {one_line(error)}") from error
+    with outputs.new_files(path) as unfinished:
+        graph, *drawing = (unfinished / name for name in names(path, args.overlay))
+        for place in drawing:
+            scale = 2 if max(tokens.seg.shape) <= SMALL else 1
+            inspection.to_pil(inspection.overlay(tokens, scale=scale)).save(place)
+        save(tokens.without_pixels() if args.no_pixels else tokens, graph, args.interrupts)

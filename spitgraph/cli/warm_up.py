@@ -2,13 +2,17 @@
 
 import argparse
 
-from spitgraph.cli.errors import CommandError
+from spitgraph.cli.errors import OTHER_STATUSES, CommandError
+from spitgraph.cli.streams import report
 
 DESCRIPTION = """\
 Compile the fused kernels for this machine's processor, and keep them on disk. Without it, the first
 call has that done in the background, and plain operations serve in the meantime.
 """
-EPILOG = "exit status: 0 the kernels serve, 2 they cannot"
+EPILOG = f"""\
+exit status: 0 the kernels serve, 2 they cannot;
+{OTHER_STATUSES}
+"""
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -26,9 +30,10 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compile, and say what; see `main` for what is returned."""
-    import torch
+    with args.interrupts.importing():
+        import torch
 
-    from spitgraph import kernels
+        from spitgraph import kernels
 
     if not kernels.available(torch.device("cpu")):
         raise CommandError('there is no Numba: pip install "spitgraph[fast]"')
@@ -41,10 +46,19 @@ def run(args: argparse.Namespace) -> int:
         )
     try:
         seconds = kernels.warm_up()
-    except RuntimeError as error:
-        raise CommandError(str(error)) from error
+    except (OSError, RuntimeError) as error:
+        args.interrupts.check()
+        raise CommandError(gist(str(error))) from error
+    lines = []
     for name in PIPELINES:
         done = f"compiled in {seconds[name]:.0f} s" if name in seconds else "compiled before"
-        print(f"{name:<14} {done}")
-    print(f"kept in {cache.folder()}")
+        lines.append(f"{name:<14} {done}")
+    report(*lines, f"kept in {cache.folder()}")
     return 0
+
+
+def gist(complaint: str) -> str:
+    """The last line of a traceback, and what stands before it."""
+    first, *others = complaint.strip().splitlines() or [complaint]
+    before = first.partition("Traceback")[0].rstrip()
+    return f"{before} {others[-1].strip()}" if others else first

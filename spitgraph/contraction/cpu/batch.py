@@ -188,7 +188,7 @@ def values_in_order(image: Shaped[Tensor, "3 H W"]) -> np.ndarray:
     return (last if last.is_contiguous() else image.contiguous().view(3, -1)).numpy()
 
 
-def work_alone(waiting: deque[Task], contracted: deque[Task], wanted: Wanted, work: Work) -> None:
+def work_alone(waiting: deque, contracted: deque, wanted: Wanted, work: Work) -> None:
     """One thread: whole images, as long as there are any; then what is left to do of them."""
     for task in each(waiting):
         image = wanted.image(task)
@@ -198,7 +198,7 @@ def work_alone(waiting: deque[Task], contracted: deque[Task], wanted: Wanted, wo
         tokens_of_pixels(task.labels, task.token, 0, len(task.labels), task.cluster)
 
 
-def each(tasks: deque[Task]) -> Iterator[Task]:
+def each(tasks: deque) -> Iterator[Task]:
     """Take tasks until there are none; several threads may do so at a time."""
     with suppress(IndexError):
         while True:

@@ -22,7 +22,7 @@ from spitgraph.extractors.interpolation.histogram import (
 from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.kernels import fused
 from spitgraph.modes import exact_device, is_transformed, without_autocast
-from spitgraph.pixel_map import map_counts, stored
+from spitgraph.pixel_map import map_counts, stored, stored_sizes
 from spitgraph.pixels import adjust_contrast, gradients
 
 #: Within these, the Gaussians of float32 neither overflow nor vanish.
@@ -93,7 +93,7 @@ class InterpolationExtractor(Extractor):
             x = operator.token_vectors(
                 tokens.pixels.contiguous(),
                 stored(tokens, "cluster").contiguous(),
-                tokens.size.as_subclass(Tensor).contiguous(),
+                stored_sizes(tokens).contiguous(),
                 tokens.bbox.contiguous(),
                 heights,
                 widths,

@@ -1,0 +1,37 @@
+"""The parser of all commands, which complains in one line."""
+
+import argparse
+from typing import Any, NoReturn
+
+from spitgraph import __version__
+from spitgraph.cli import info, models, tokenize, warm_up
+from spitgraph.cli.errors import NOTHING_DONE
+from spitgraph.cli.streams import complain, show
+
+COMMANDS = (tokenize, info, models, warm_up)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that prints as commands do, and complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
+        complain(f"{message} (see {self.prog} --help)")
+        self.exit(NOTHING_DONE)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        show(message)  # help and version
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = Parser(
+        prog="spitgraph",
+        description="Turn pictures into graphs of superpixel tokens, and look at them.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
