@@ -35,7 +35,7 @@ def check_hierarchy(tokens):
 def test_every_count_of_awkward_pictures(name):
     image = AWKWARD[name]
     area = image[0].numel()
-    for count in {1, 2, area // 7, area // 3, area // 2, area - 1, area} - {0}:
+    for count in {1, min(2, area), area // 7, area // 3, area // 2, area - 1, area} - {0}:
         tokens = fine(count)(image)
         assert tokens.num_nodes == count
         check_hierarchy(tokens)
