@@ -21,6 +21,5 @@ def main(name: str, niceness: int) -> None:
     examples = PIPELINES[name].examples()
     gc.freeze()  # what was imported: each collection would walk through all of it
     examples()
-    pipeline = PIPELINES[name].modules
-    own = [k for k in jit.KERNELS if k.__module__.removeprefix("spitgraph.").startswith(pipeline)]
+    own = jit.kernels_of(PIPELINES[name].modules)
     cache.note_completion(name, own, time.perf_counter() - start)
