@@ -1,7 +1,7 @@
 """Fused versions of the hot steps: Numba on the CPU, Triton on CUDA.
 
 They replace the plain operations at run time and add nothing: partitions are the same bit for bit,
-vectors to 1e-6. Where a device has none, while they are being compiled (see `serving`), and within
+vectors to 2e-6. Where a device has none, while they are being compiled (see `serving`), and within
 `plain()`, the plain operations serve.
 """
 
