@@ -168,6 +168,8 @@ def _tensor_from_array(array: np.ndarray) -> Shaped[Tensor, "C H W"]:
     # copied. What overflows float32 becomes Inf, which is refused later.
     with np.errstate(over="ignore", invalid="ignore"):
         array = np.require(array, dtype, ["C", "ALIGNED", "WRITEABLE"])
+    if min(array.strides) < 0:  # of a side of one pixel, which NumPy overlooks
+        array = array.copy()
     pixels = torch.from_numpy(array)
     return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)  # [C, H, W]
 
@@ -192,6 +194,8 @@ def _checked_rgb(
             "expected tensors of numbers, which transforms of torch.func have not: make tokens "
             "outside of them, and transform what reads the tokens or their pixels"
         )
+    if raw[0].is_meta:  # then all are
+        raise ValueError(f"expected an image, got no numbers: {list(raw[0].shape)} on 'meta'")
     images = [image.to(torch.float32) if image.is_floating_point() else image for image in raw]
     floats = [i for i, image in enumerate(images) if image.is_floating_point()]
     if floats:

@@ -99,7 +99,9 @@ class Settings:
         shown = {
             name: value if isinstance(value, str | float) or not callable(value) else "callable"
             for name, value in vars(self).items()
-            if value is not None and not (name == "levels" and self.num_tokens is not None)
+            if value is not None
+            and not (name == "levels" and self.num_tokens is not None)
+            and not (name == "quality" and value == type(self).quality)
         }
         return ", ".join(
             f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"

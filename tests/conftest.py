@@ -1,5 +1,6 @@
 """Fixtures of all tests; the functions that they hand out are in helpers/."""
 
+import os
 from contextlib import nullcontext
 
 import pytest
@@ -22,8 +23,15 @@ register_profiles()
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm():
-    """Kernels are compiled before the first test, by one process for all of xdist's workers."""
+    """Kernels are compiled before the first test, by one process for all of xdist's workers.
+
+    Those that are not to be compiled serve here all the same, as plain Python functions.
+    """
     kernels.warm_up()
+    if os.environ.get("NUMBA_DISABLE_JIT") == "1" and kernels.available(torch.device("cpu")):
+        from spitgraph.kernels import pipelines, serving
+
+        serving._ready.update(pipelines.PIPELINES)
 
 
 # ---- pictures ------------------------------------------------------------------------------------

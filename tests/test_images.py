@@ -739,3 +739,15 @@ def test_all_float_images_are_checked_with_one_transfer(monkeypatch):
     load_images(torch.rand(5, 3, H, W))
     load_images([CHW, CHW])  # uint8 needs none
     assert len(transfers) == 2
+
+
+def test_arrays_backwards_along_a_side_of_one_pixel():
+    row = random_bytes(1, 5, 3)
+    assert torch.equal(load_image(row[::-1]), load_image(row))
+    column = random_bytes(5, 1, 3)[:, ::-1, ::-1]
+    assert torch.equal(load_image(column), load_image(column.copy()))
+
+
+def test_a_tensor_without_numbers_is_refused():
+    with pytest.raises(ValueError, match="got no numbers: \\[3, 4, 5\\] on 'meta'"):
+        load_image(torch.empty(3, 4, 5, device="meta"))

@@ -36,10 +36,12 @@ def run(args: argparse.Namespace) -> int:
         from spitgraph import kernels
 
     if not kernels.available(torch.device("cpu")):
-        raise CommandError('there is no Numba: pip install "spitgraph[fast]"')
-    from spitgraph.kernels.cpu import cache
+        raise CommandError('there is no Numba that serves: pip install "spitgraph[fast]"')
+    from spitgraph.kernels.cpu import cache, jit
     from spitgraph.kernels.pipelines import PIPELINES
 
+    if not jit.IS_COMPILED:
+        raise CommandError("Numba is told to compile nothing: NUMBA_DISABLE_JIT is set")
     if cache.folder() is None:
         raise CommandError(
             "there is no folder to keep kernels in: NUMBA_CACHE_DIR names one that may be written"

@@ -1,10 +1,12 @@
 """Fused versions of the hot steps: Numba on the CPU, Triton on CUDA.
 
 They replace the plain operations at run time and add nothing: partitions are the same bit for bit,
-vectors to 1e-6. Where a device has none, while they are being compiled (see `serving`), and within
+vectors to 2e-6. Where a device has none, while they are being compiled (see `serving`), and within
 `plain()`, the plain operations serve.
 """
 
+import importlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,13 +18,14 @@ from types import ModuleType
 import torch
 from torch.torch_version import TorchVersion
 
-from spitgraph.extensions import optional_module
-
 __all__ = ["available", "fused", "plain", "warm_up"]
 
+_log = logging.getLogger("spitgraph")
 _plain: ContextVar[bool] = ContextVar("spitgraph_plain", default=False)
 #: What compiles the kernels of each type of device.
 COMPILERS = {"cpu": "numba", "cuda": "triton"}
+#: What has to be importable for them to serve: an older compiler may lack what it takes.
+SERVICES = {"cpu": ("spitgraph.kernels.serving",), "cuda": ()}
 
 
 @contextmanager
@@ -76,9 +79,22 @@ def warm_up() -> dict[str, float]:
 
 @cache
 def _has_compiler(device_type: str) -> bool:
+    """Whether a device's compiler is there and works; if it is there and does not, that is said."""
     name = COMPILERS.get(device_type)
-    module = None if name is None else optional_module(name)
-    return module is not None and (name != "triton" or _triton_serves(module))
+    if name is None:
+        return False
+    try:
+        module = importlib.import_module(name)
+        for service in SERVICES[device_type]:
+            importlib.import_module(service)
+    except MemoryError:
+        raise
+    except Exception as error:  # with another NumPy, Numba has raised many kinds
+        if not (isinstance(error, ModuleNotFoundError) and error.name == name):
+            reason = f"{type(error).__name__}: {error}"
+            _log.warning("plain operations serve, %s does not: %s", name, reason)
+        return False
+    return name != "triton" or _triton_serves(module)
 
 
 def _triton_serves(triton: ModuleType) -> bool:

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from spitgraph.kernels.cpu import cache, jit
-from spitgraph.kernels.pipelines import PIPELINES, pipeline_of_module
+from spitgraph.kernels.pipelines import PIPELINES
 
 
 def main(name: str, niceness: int) -> None:
@@ -21,5 +21,5 @@ def main(name: str, niceness: int) -> None:
     examples = PIPELINES[name].examples()
     gc.freeze()  # what was imported: each collection would walk through all of it
     examples()
-    own = [kernel for kernel in jit.KERNELS if pipeline_of_module(kernel.__module__) == name]
+    own = jit.kernels_of(PIPELINES[name].modules)
     cache.note_completion(name, own, time.perf_counter() - start)

@@ -36,7 +36,7 @@ class Pipeline(NamedTuple):
 
 PIPELINES = {
     "contraction": Pipeline(
-        modules=("contraction.",),
+        modules=("contraction.cpu.",),
         sources=(
             "contraction/cpu/*.py",
             "contraction/graph.py",
@@ -89,20 +89,11 @@ PIPELINES = {
 
 def stamp_of_module(name: str) -> str:
     """What code compiled from a kernel of this module depends on."""
-    pipeline = pipeline_of_module(name)
-    return PIPELINES[pipeline].stamp() if pipeline else _digest(SHARED)
-
-
-def pipeline_of_module(name: str) -> str | None:
-    """The pipeline of the kernels in a module; of several that could be, the narrowest."""
     below = name.removeprefix("spitgraph.")
-    fitting = {
-        prefix: pipeline
-        for pipeline, about in PIPELINES.items()
-        for prefix in about.modules
-        if below.startswith(prefix)
-    }
-    return fitting[max(fitting, key=len)] if fitting else None
+    for pipeline in PIPELINES.values():
+        if below.startswith(pipeline.modules):
+            return pipeline.stamp()
+    return _digest(SHARED)
 
 
 @cache

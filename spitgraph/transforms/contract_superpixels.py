@@ -116,7 +116,7 @@ class ContractSuperpixels(BaseTransform):
     def __repr__(self) -> str:
         arguments = str(self.settings)
         if self.features is None:
-            arguments = arguments.rpartition("features=")[0] + "features=None"
+            arguments = arguments.replace("features='lab'", "features=None")
         return f"{type(self).__name__}({arguments})"
 
 

@@ -3,6 +3,7 @@
 A stand-in for the compiler takes no time: it says that it was there, and that all is complete.
 """
 
+import hashlib
 import json
 import logging
 import multiprocessing
@@ -30,7 +31,7 @@ folder = pathlib.Path({folder!r})
 with (folder / "compilers").open("a") as file:
     file.write(f"{{os.getpid()}}\\n")
 time.sleep({seconds})
-(folder / {note!r}).write_text('{{"files": [], "seconds": 1.0}}')
+(folder / {note!r}).write_text('{{"files": {{}}, "seconds": 1.0}}')
 """
 FAILS = """
 import pathlib, sys
@@ -94,7 +95,7 @@ def test_tokens_are_the_same_meanwhile(compiler, assert_same):
 
 
 def test_pipelines_do_not_wait_for_each_other(compiler, folder):
-    (folder / cache._note("interpolation")).write_text('{"files": [], "seconds": 1.0}')
+    (folder / cache._note("interpolation")).write_text('{"files": {}, "seconds": 1.0}')
     compiler(WORKS, seconds=30)
     assert kernels.fused(CPU, "interpolation") and not kernels.fused(CPU, NAME)
     wait_for(lambda: compilers(folder))
@@ -199,10 +200,20 @@ def test_warm_up_says_why_it_failed(compiler):
 
 
 def test_missing_files_are_compiled_again(folder):
-    (folder / cache._note(NAME)).write_text(json.dumps({"files": ["a.nbi"], "seconds": 1.0}))
+    note = {"files": {"a.nbi": hashlib.sha256(b"code").hexdigest()}, "seconds": 1.0}
+    (folder / cache._note(NAME)).write_text(json.dumps(note))
     assert not cache.is_complete(NAME)
-    (folder / "a.nbi").touch()
+    (folder / "a.nbi").write_bytes(b"code")
     assert cache.is_complete(NAME)
+    for damaged in (b"", b"cod", b"cose", b"code\n"):
+        (folder / "a.nbi").write_bytes(damaged)
+        assert not cache.is_complete(NAME)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"note"', '{"files": 3}', "\x00\xff"])
+def test_what_is_no_note_says_nothing(folder, text):
+    (folder / cache._note(NAME)).write_text(text)
+    assert not cache.is_complete(NAME)
 
 
 @pytest.fixture

@@ -23,8 +23,9 @@ from spitgraph.contraction.cpu.hierarchy import contract_image
 from spitgraph.contraction.cpu.weights import CODES
 from spitgraph.contraction.cpu.work import Image, Work, working_memory
 from spitgraph.hierarchy import Hierarchy
+from spitgraph.kernels.cpu.interrupts import interruptible
 from spitgraph.kernels.cpu.memory import Arena, empty
-from spitgraph.kernels.cpu.team import DONE, FAILED, HOME, open_phase
+from spitgraph.kernels.cpu.team import send_home
 from spitgraph.kernels.cpu.threads import for_each, jobs
 from spitgraph.settings import Settings
 
@@ -131,6 +132,7 @@ class Wanted:
         )
 
 
+@interruptible
 def contract(
     images: Sequence[Shaped[Tensor, "3 _H _W"]],
     features_q: Int32[Tensor, "C P"] | None,
@@ -222,18 +224,11 @@ def work_together(task: Task, wanted: Wanted) -> None:
     work = wanted.memory(area, task.width, chunks=chunks, rows=rows, threads=threads)
 
     def contribute(worker: int) -> None:
-        try:
-            results = contract_image(worker, image, work, task.labels, *wanted.stop)
-        except BaseException:
-            work.board[DONE] = FAILED
-            raise
-        finally:
-            if worker == 0:  # whatever happens, nobody waits for more
-                open_phase(work.board, HOME)
+        results = contract_image(worker, image, work, task.labels, *wanted.stop)
         if worker == 0:
             keep(task, *results)
 
-    for_each(contribute, range(threads))
+    for_each(contribute, range(threads), stop=partial(send_home, work.board))
     for_each(lambda job: tokens_of_pixels(task.labels, task.token, *job, task.cluster), jobs(area))
 
 

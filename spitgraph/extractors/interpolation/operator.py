@@ -36,7 +36,7 @@ def token_vectors(
     gradient: bool,
     mode: str,
 ) -> Tensor:
-    """Vectors of tokens (METHOD 4), to 1e-6 of the plain path.
+    """Vectors of tokens (METHOD 4), to 2e-6 of the plain path.
 
     Args:
         pixels: [P, 3] float32.

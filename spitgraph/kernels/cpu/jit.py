@@ -28,6 +28,23 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
+def kernels_of(modules: tuple[str, ...]) -> list[Any]:
+    """Those that are kept on disk, of modules below `spitgraph` whose names begin like these."""
+    return [k for k in KERNELS if k.__module__.removeprefix("spitgraph.").startswith(modules)]
+
+
+def load(modules: tuple[str, ...]) -> None:
+    """Load all compiled code of kernels that are imported, and compile nothing.
+
+    Raises:
+        Exception: Any; some of it is damaged, or not there.
+    """
+    with cache.only_loading():
+        for compiled in kernels_of(modules):
+            for signature in compiled._cache.signatures(compiled.targetctx):
+                compiled.compile(signature)
+
+
 def part(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same for a small part of a kernel, which becomes part of its callers."""
     return _compiled(function, inline="always")

@@ -22,6 +22,8 @@ HOME = 2**30
 #: More chunks than there ever are: so many are done where one never will be, since a thread failed.
 FAILED = 2**40
 _SHIFT = 2**32
+#: Ticket of that phase.
+GO_HOME = HOME * _SHIFT
 #: Ticket before the first phase: there are no such chunks.
 CLOSED = _SHIFT - 1
 
@@ -88,6 +90,15 @@ def open_phase(board: np.ndarray, phase: int) -> None:
     """The leader: offer the chunks of a phase."""
     store(board, DONE, 0)
     store(board, TICKET, np.int64(phase) * _SHIFT)
+
+
+def send_home(board: np.ndarray) -> None:
+    """Everyone, whatever happened to the leader: nobody waits for more.
+
+    Nothing is called here: an interrupt cannot come in between.
+    """
+    board[DONE] = FAILED
+    board[TICKET] = GO_HOME
 
 
 @kernel

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spitgraph.contraction.cpu.batch import LARGE, LARGE_OF_FEW, values_in_order
 from spitgraph.contraction.cpu.connect import table_size
+from spitgraph.kernels.cpu.interrupts import interruptible
 from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.threads import for_each
 from spitgraph.regions.cpu.borders import finish_image
@@ -90,6 +91,7 @@ class Task:
         )
 
 
+@interruptible
 def describe_regions(
     images: Sequence[Shaped[Tensor, "3 _H _W"]],
     cluster: Int64[Tensor, " P"],

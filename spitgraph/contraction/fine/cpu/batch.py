@@ -10,9 +10,9 @@ from torch import Tensor
 from spitgraph.contraction.cpu.assemble import tokens_of_pixels
 from spitgraph.contraction.cpu.batch import Task, assembled, keep, prepared
 from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
-from spitgraph.contraction.fine import rule
 from spitgraph.contraction.fine.cpu.image import contract_image
 from spitgraph.contraction.fine.cpu.pixels import coarsen
+from spitgraph.contraction.fine.rule import EVEN_WEIGHT, MERGE_WEIGHTS, REFINE_WEIGHTS
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cpu.memory import Arena
 from spitgraph.kernels.cpu.threads import for_each
@@ -64,6 +64,6 @@ def fine_features(task: Task) -> np.ndarray:
 
 def channel_weights(channels: int, lab: bool) -> tuple[np.ndarray, np.ndarray]:
     """What each channel counts: where regions merge, and where pixels change sides."""
-    even = [rule.EVEN_WEIGHT] * channels
-    merge, change = (rule.MERGE_WEIGHTS, rule.REFINE_WEIGHTS) if lab else (even, even)
+    even = [EVEN_WEIGHT] * channels
+    merge, change = (MERGE_WEIGHTS, REFINE_WEIGHTS) if lab else (even, even)
     return np.array(merge), np.array(change)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from spitgraph.contraction.cpu.trees import grow_trees
-from spitgraph.contraction.fine import rule
 from spitgraph.contraction.fine.cpu.borders import empty_borders, list_borders, merge_borders
 from spitgraph.contraction.fine.cpu.nest import meet
 from spitgraph.contraction.fine.cpu.pixels import (
@@ -13,13 +12,14 @@ from spitgraph.contraction.fine.cpu.pixels import (
 )
 from spitgraph.contraction.fine.cpu.refine import refine
 from spitgraph.contraction.fine.cpu.rounds import merge_round, pool, pool_pixels
+from spitgraph.contraction.fine.rule import LEAST_MEAN_SIZE, SCHEDULE
 from spitgraph.kernels.cpu.jit import kernel
 
 #: See `rule.SCHEDULE`; numbers, of which compiled code makes an array.
-_HALVES, _PASSES = (np.array(column) for column in zip(*rule.SCHEDULE, strict=True))
-_LEAST = rule.LEAST_MEAN_SIZE
+_HALVES, _PASSES = (np.array(column) for column in zip(*SCHEDULE, strict=True))
+_LEAST = LEAST_MEAN_SIZE
 #: Rounds in which all regions merge at least halve their number.
-_MOST_KEPT = len(rule.SCHEDULE) + _LEAST.bit_length()
+_MOST_KEPT = len(SCHEDULE) + _LEAST.bit_length()
 
 
 @kernel

@@ -4,11 +4,11 @@ import numpy as np
 
 from spitgraph.contraction.cpu.grid import break_ties, neighbour_offset, point_to_strongest
 from spitgraph.contraction.cpu.select import keep_strongest
-from spitgraph.contraction.fine import rule
+from spitgraph.contraction.fine.rule import COARSER, DISTANCE_FLOOR, EVIDENCE_FLOOR
 from spitgraph.kernels.cpu.jit import kernel
 
-_DISTANCE, _EVIDENCE = float(rule.DISTANCE_FLOOR), float(rule.EVIDENCE_FLOOR)
-_HALF, _SHIFT = np.int32(1 << (rule.COARSER - 1)), np.int32(rule.COARSER)
+_DISTANCE, _EVIDENCE = float(DISTANCE_FLOOR), float(EVIDENCE_FLOOR)
+_HALF, _SHIFT = np.int32(1 << (COARSER - 1)), np.int32(COARSER)
 #: Bits of the largest double, from which those of costs are taken: an order from dear to cheap.
 _MOST = np.int64(0x7FEFFFFFFFFFFFFF)
 

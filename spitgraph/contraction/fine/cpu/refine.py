@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from spitgraph.contraction.fine import rule
+from spitgraph.contraction.fine.rule import SIMPLE
 from spitgraph.kernels.cpu.jit import kernel, part
 
-_SIMPLE = np.array(rule.SIMPLE)
+_SIMPLE = np.array(SIMPLE)
 
 
 @part

@@ -4,15 +4,21 @@ import numpy as np
 
 from spitgraph.contraction.cpu.select import count_chosen_edges, find_roots, number_by_first
 from spitgraph.contraction.cpu.weights import edge_priority
-from spitgraph.contraction.fine import rule
 from spitgraph.contraction.fine.cpu.borders import Borders
 from spitgraph.contraction.fine.cpu.pixels import keep_cheapest
+from spitgraph.contraction.fine.rule import (
+    DISTANCE_FLOOR,
+    EVIDENCE_FLOOR,
+    LEAST_MEAN_SIZE,
+    SHARE,
+    VARIANCE_FLOOR,
+)
 from spitgraph.kernels.cpu.jit import kernel, part
 
-_DISTANCE, _EVIDENCE = float(rule.DISTANCE_FLOOR), float(rule.EVIDENCE_FLOOR)
-_VARIANCE = float(rule.VARIANCE_FLOOR)
-_OF, _OUT_OF = rule.SHARE
-_LEAST = rule.LEAST_MEAN_SIZE
+_DISTANCE, _EVIDENCE = float(DISTANCE_FLOOR), float(EVIDENCE_FLOOR)
+_VARIANCE = float(VARIANCE_FLOOR)
+_OF, _OUT_OF = SHARE
+_LEAST = LEAST_MEAN_SIZE
 
 
 @kernel

@@ -30,7 +30,7 @@ def token_vectors(
     gradient: bool,
     mode: str,
 ) -> Float32[Tensor, "N D"]:
-    """What `InterpolationExtractor` computes, to 1e-6. The host waits once, for the check.
+    """What `InterpolationExtractor` computes, to 2e-6. The host waits once, for the check.
 
     Args:
         pixels: RGB in [0, 1], the images one after the other, row by row.
