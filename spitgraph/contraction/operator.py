@@ -40,8 +40,9 @@ def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) ->
             there = [image.to(host) for image in images]
             return Hierarchy(*contracted(there, features_q, settings.to_json())).to(device)
     if settings.is_fine:
-        features = [quantised(image, settings) for image in images]
-        return contract_fine(features, sizes, settings).to(device)
+        assert settings.num_tokens is not None
+        steps, lab = [quantised(image, settings) for image in images], settings.features == "lab"
+        return contract_fine(steps, sizes, settings.num_tokens, lab=lab).to(device)
     return contract_graph(image_graph(images, settings), settings).to(device)
 
 

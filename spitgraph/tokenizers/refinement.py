@@ -1,6 +1,6 @@
 """Label maps made elsewhere, their borders moved to where the picture's are."""
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 from spitgraph.checks import integer
 from spitgraph.contraction.fine.operator import refined
@@ -11,7 +11,7 @@ from spitgraph.images import ImagesLike, checked_images
 from spitgraph.tokenizers.partition import label_maps
 
 
-def refine(images: ImagesLike, partition: Any, *, passes: int = 8) -> TokenData:
+def refine(images: ImagesLike, partition: Any, *, passes: SupportsIndex = 8) -> TokenData:
     """Token graphs of label maps whose border pixels have changed sides for the better.
 
     Pixels on borders go over to a neighbouring region whose mean colour they fit better, as long as
@@ -31,7 +31,7 @@ def refine(images: ImagesLike, partition: Any, *, passes: int = 8) -> TokenData:
         ValueError: Labels and images differ in number or size, or a region is not connected.
         TypeError: Labels are not integers, or `passes` is no whole number.
     """
-    passes = integer(passes, "passes")
+    rounds = integer(passes, "passes")
     checked, is_batch = checked_images(images)
     clusters, counts = label_maps(checked, partition, is_batch)
     labels = [c.view(image.shape[1:]) for c, image in zip(clusters, checked, strict=True)]
@@ -40,6 +40,6 @@ def refine(images: ImagesLike, partition: Any, *, passes: int = 8) -> TokenData:
         if pieces != count:
             name = f"label map {index}" if is_batch else "label map"
             raise ValueError(f"{name} must have connected regions: its {count} are {pieces} pieces")
-    new = refined([image.detach() for image in checked], labels, passes)
+    new = refined([image.detach() for image in checked], labels, rounds)
     hierarchy = Hierarchy.from_partition([label.flatten() for label in new], counts)
     return tokens_from_hierarchy(checked, hierarchy, is_batch=is_batch)

@@ -98,7 +98,9 @@ class ContractSuperpixels(BaseTransform):
         if self.settings.is_fine:
             if not is_grid(edge_index, height, width):
                 raise ValueError("quality='fine' takes the whole grid: some of its edges are gone")
-            return contract_fine([quantise(features)], [size], self.settings)
+            assert self.settings.num_tokens is not None
+            lab = self.features == "lab"
+            return contract_fine([quantise(features)], [size], self.settings.num_tokens, lab=lab)
         boxes = self.settings.compactness > 0
         edges = edge_index.to(features.device)
         graph = level_zero([features], [size], edge_index=edges, with_boxes=boxes)

@@ -14,29 +14,30 @@ from spitgraph.contraction.fine.refine import refine
 from spitgraph.contraction.fine.select import merge_round
 from spitgraph.contraction.graph import STEPS_PER_UNIT
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.settings import Settings
 
 
 def contract_fine(
-    features_q: Sequence[Int64[Tensor, "C _"]], sizes: Sequence[tuple[int, int]], settings: Settings
+    features_q: Sequence[Int64[Tensor, "C _"]],
+    sizes: Sequence[tuple[int, int]],
+    num_regions: int,
+    *,
+    lab: bool,
 ) -> Hierarchy:
-    """The hierarchies of images to exactly `settings.num_tokens` fine regions each.
+    """The hierarchies of images to exactly `num_regions` fine regions each.
 
     Args:
         features_q: [C, H·W] per image, in the steps of `contraction.graph.quantise`.
         sizes: (H, W) per image.
-        settings: To which count; features are taken for Lab if it says so, whose chroma counts less
-            than lightness.
+        num_regions: K, at most the pixels of an image.
+        lab: Whether the features are Lab, whose chroma counts less than its lightness.
 
     Raises:
         ValueError: A feature is too large.
     """
-    assert settings.num_tokens is not None
     maps, counts = [], []
     for steps, size in zip(features_q, sizes, strict=True):
         check_magnitude(steps)
-        lab = settings.features == "lab"
-        found = image_hierarchy(coarsened(steps), size, settings.num_tokens, lab)
+        found = image_hierarchy(coarsened(steps), size, num_regions, lab)
         maps.append(found[0])
         counts.append(found[1])
     return Hierarchy.from_parents(maps, counts, device=features_q[0].device)
@@ -63,7 +64,7 @@ def image_hierarchy(
 
 
 def channel_weights(
-    features_q: Int64[Tensor, "C HW"], lab: bool
+    features_q: Int64[Tensor, "C *S"], lab: bool
 ) -> tuple[Int64[Tensor, " C"], Int64[Tensor, " C"]]:
     """What each channel counts: where regions merge, and where pixels change sides."""
     even = [rule.EVEN_WEIGHT] * len(features_q)
