@@ -29,8 +29,8 @@ SWITCHES = {
 }
 #: Settings that are assigned to.
 SETTINGS = {"MAX_IMAGE_PIXELS", "LOAD_TRUNCATED_IMAGES", "showwarning", "excepthook", "rcParams"}
-#: Switches that the caller asks for, the command line's handlers while a command runs, and a hook that
-#: leaves a forked child no closed lock of ours.
+#: Switches that the caller asks for, the command line's handlers while a command runs, and a hook
+#: that leaves a forked child no closed lock of ours.
 ASKED_FOR = {
     ("memory.py", "mallopt"),
     ("interrupts.py", "signal"),
