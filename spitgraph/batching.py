@@ -62,7 +62,15 @@ class TokenStorage(GlobalStorage):
 
 def use_token_storage(tokens: "TokenData") -> None:
     """Let a graph keep its attributes in a `TokenStorage`."""
-    tokens.__dict__["_store"] = TokenStorage(tokens._store.to_dict(), _parent=tokens)
+    held = tokens._store._mapping
+    tokens.__dict__["_store"] = TokenStorage(_parent=tokens)
+    for name, value in held.items():
+        tokens._store[name] = value
+
+
+def fill(tokens: "TokenData", attributes: Mapping[str, Tensor]) -> None:
+    """Give a graph attributes that it has not, at once: one by one takes PyG as long as φ."""
+    tokens._store._mapping.update(attributes)
 
 
 def forget_what_is_derived(tokens: "TokenData") -> None:
@@ -84,8 +92,7 @@ def filled_batch(
     device = attributes["cluster"].device
     token = torch.arange(sum(counts["N"]), device=device)
     attributes = {**attributes, "token": token}
-    for name, value in attributes.items():
-        batch[name] = value
+    fill(batch, attributes)
     num_nodes = counts["N"]
     starts = {
         letter: torch.tensor(list(accumulate(of_images, initial=0)), device="cpu")

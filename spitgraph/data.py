@@ -15,6 +15,7 @@ from spitgraph.batching import (
     RegionSizes,
     TokenStorage,
     check_slices,
+    fill,
     filled_batch,
     forget_what_is_derived,
     is_batched,
@@ -271,7 +272,9 @@ def tokens_from_hierarchy(
     }
     attributes = {name: known[name] for name in ATTRIBUTES if name in known}
     if not is_batch:
-        return TokenData(**attributes)
+        tokens = TokenData()
+        fill(tokens, {**attributes, "token": torch.arange(num_nodes[0], device=device)})
+        return tokens
     return filled_batch(
         empty_batch(),
         attributes,

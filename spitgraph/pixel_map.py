@@ -77,7 +77,10 @@ def map_counts(tokens: "TokenData", name: str = "cluster") -> list[int]:
     else:
         complete = cluster.max() < count  # of one image, the map knows no others
     facts = (offsets.diff(), _in_order(held.get("token"), cluster, count), complete)
-    *counts, in_order, are_all = torch.cat([fact.view(-1).long() for fact in facts]).tolist()
+    if cluster.device.type == "cpu":
+        counts, in_order, are_all = (fact.tolist() for fact in facts)
+    else:  # wait once
+        *counts, in_order, are_all = torch.cat([fact.view(-1).long() for fact in facts]).tolist()
     if not in_order:
         raise NotHeldError(_no_longer(name, "some were dropped, repeated or put in another order"))
     if not are_all:
@@ -88,7 +91,7 @@ def map_counts(tokens: "TokenData", name: str = "cluster") -> list[int]:
 def _in_order(token: Tensor | None, cluster: Tensor, count: int) -> Tensor:
     """Whether tokens have the numbers 0 … N − 1; unknown ones are taken to."""
     if token is None:
-        return cluster.new_ones(1)
+        return cluster.new_ones(())
     return (token == torch.arange(count, device=cluster.device)).all()
 
 

@@ -29,8 +29,13 @@ SWITCHES = {
 }
 #: Settings that are assigned to.
 SETTINGS = {"MAX_IMAGE_PIXELS", "LOAD_TRUNCATED_IMAGES", "showwarning", "excepthook", "rcParams"}
-#: The one switch that there is, and who asks for it: the caller.
-ASKED_FOR = {("memory.py", "mallopt")}
+#: Switches that the caller asks for, the command line's handlers while a command runs, and a hook
+#: that leaves a forked child no closed lock of ours.
+ASKED_FOR = {
+    ("memory.py", "mallopt"),
+    ("interrupts.py", "signal"),
+    ("serving.py", "register_at_fork"),
+}
 
 
 def last_name(node):
