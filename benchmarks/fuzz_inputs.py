@@ -271,6 +271,12 @@ def superpixels(rng: Random, case: Case) -> None:
         options["compactness"] = rng.choice((0, 0.0, 1e-9, 0.1, 0.5, 1, 1.0, rng.random()))
     if rng.random() < 0.4:
         options["features"] = rng.choice(("lab", "spit", *OWN_FEATURES))
+    if case.count and rng.random() < 0.4:
+        options["quality"] = "fine"
+        options.pop("similarity", None)
+        options.pop("compactness", None)
+        if options.get("features") is _large:  # too large, unless the image is dark
+            case.ends = EITHER
     if rng.random() < MISTAKES:
         name = rng.choice(sorted(WRONG_OPTIONS))
         options[name] = wrong(rng, case, *WRONG_OPTIONS[name])
@@ -313,6 +319,7 @@ WRONG_OPTIONS: dict[str, tuple[Any, ...]] = {
     "num_tokens": (0, -3, 2.5, "9", float("inf"), "too many"),
     "compactness": (-0.1, 1.01, float("nan"), float("inf"), "no", None, [0.1]),
     "similarity": ("l2", None, 3, "", ["ward"]),
+    "quality": ("finest", None, 2, True),
     "features": ("rgb", None, 5, "", ["lab"], _nan, _short, _nothing),
     "no_such_option": (1,),
 }

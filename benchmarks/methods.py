@@ -49,6 +49,7 @@ class Ours:
     """τ, or φ∘τ with 16 bins and gradients; a batch at a time."""
 
     count: int | None = None  # exact number of tokens; None: T = 4
+    quality: str = "fast"
     is_plain: bool = False
     vectors: bool = False
     device: str = "cpu"
@@ -59,7 +60,7 @@ class Ours:
     @cached_property
     def steps(self) -> torch.nn.Sequential:
         """Made once, as users would."""
-        tokenizer = SuperpixelTokenizer(levels=4, num_tokens=self.count)
+        tokenizer = SuperpixelTokenizer(4, num_tokens=self.count, quality=self.quality)
         extractor = [InterpolationExtractor(bins=16, gradient=True)] if self.vectors else []
         return torch.nn.Sequential(tokenizer, *extractor)
 

@@ -1,19 +1,18 @@
-"""Partition quality on images with human segmentations: ours, and scikit-image's at matched counts.
+"""Partition quality on images with human segmentations: ours, and others' at matched counts.
 
     python benchmarks/partition_quality.py FOLDER [--num-tokens 628 151] [--limit N] [--csv OUT]
 
 FOLDER holds `ID.jpg` and `ID.npz` (`segmentations` [annotators, H, W]). Each image goes through all
 methods in turn, in one process, so that times may be compared with each other. Metrics: METHOD
-section 9, averaged over annotators, then over images.
+section 9, averaged over annotators, then over images; *thin BR* is boundary recall on what is less
+than 5 pixels wide, *contour* the share of pixels on borders.
 """
 
 import argparse
 import os
 import platform
 import time
-from bisect import bisect_left
-from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +20,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from machine import processor
+from partition_peers import installed, matched
 from PIL import Image
+from torch.nn.functional import max_pool2d, pad
 from tqdm import tqdm
 
 from spitgraph import SuperpixelTokenizer, kernels, metrics
@@ -30,7 +31,6 @@ from spitgraph.pixels import FEATURES
 
 try:
     import pandas as pd
-    from skimage.segmentation import felzenszwalb, slic
 except ImportError as error:
     raise SystemExit(f'{error.name} is missing: pip install "spitgraph[bench]"') from None
 
@@ -42,7 +42,19 @@ BY_TRUTH = [
     ("UE", metrics.undersegmentation_error),
     ("ASA", metrics.achievable_segmentation_accuracy),
 ]
-DIGITS = {"n": 0, "BR": 3, "UE": 4, "ASA": 4, "EV": 3, "compactness": 3, "ms": 1}
+DIGITS = {
+    "n": 0,
+    "BR": 3,
+    "UE": 4,
+    "ASA": 4,
+    "EV": 3,
+    "thin BR": 3,
+    "compactness": 3,
+    "contour": 3,
+    "ms": 1,
+}
+#: Narrower than this, in pixels, is thin.
+THIN = 5
 
 
 class Sample(NamedTuple):
@@ -56,56 +68,54 @@ def read_sample(path: Path) -> Sample:
 
 
 def ours(num_tokens: int) -> dict[str, Partition]:
-    """The superpixel tokenizer with every similarity and feature preset."""
-    tokenizers = {
-        f"spitgraph {similarity}, {features}": SuperpixelTokenizer(
-            num_tokens=num_tokens, similarity=similarity, features=features
-        )
+    """The superpixel tokenizer by both rules, the fast one with every similarity and preset."""
+    fast = {
+        f"spitgraph {similarity}, {features}": {"similarity": similarity, "features": features}
         for similarity in SIMILARITIES
         for features in FEATURES
     }
-    return {name: partial(_segments, tokenizer=tokenizer) for name, tokenizer in tokenizers.items()}
+    options = {"spitgraph fine": {"quality": "fine"}} | fast
+    return {
+        name: partial(_segments, tokenizer=SuperpixelTokenizer(num_tokens=num_tokens, **given))
+        for name, given in options.items()
+    }
 
 
 def _segments(image: np.ndarray, tokenizer: SuperpixelTokenizer) -> torch.Tensor:
     return tokenizer(image).seg[0]
 
 
-def _slic(n_segments: int) -> Partition:
-    return partial(slic, n_segments=n_segments, compactness=10)
-
-
-def _felzenszwalb(min_size: int) -> Partition:
-    # One number to search: a scale of a third of it suits both counts.
-    return partial(felzenszwalb, scale=min_size // 3, sigma=0.8, min_size=min_size)
-
-
 def peers(num_tokens: int, images: list[np.ndarray]) -> dict[str, Partition]:
-    """SLIC and Felzenszwalb, their parameters such that images get `num_tokens` on average."""
-    token_size = int(np.mean([image[..., 0].size for image in images])) // num_tokens
-    n_segments = range(num_tokens, 2 * num_tokens)  # SLIC makes fewer regions than asked
-    min_sizes = range(max(2, token_size), 0, -1)
-    return {
-        "scikit-image SLIC": matched(_slic, num_tokens, images, n_segments),
-        "scikit-image Felzenszwalb": matched(_felzenszwalb, num_tokens, images, min_sizes),
-    }
+    """Others, set such that images get `num_tokens` on average."""
+    methods = {}
+    for name, peer in installed().items():
+        methods[name], setting = matched(peer, num_tokens, images)
+        print(f"{name}: set to {setting}")
+    return methods
 
 
-def matched(
-    method: Callable[[int], Partition], target: int, images: list[np.ndarray], settings: range
-) -> Partition:
-    """The method at the setting, from few regions to many, that comes nearest to `target`."""
+def thin_boundary_recall(labels: torch.Tensor, truth: torch.Tensor) -> float:
+    """Boundary recall where the human segmentation is narrower than `THIN`; NaN where it is not."""
+    height, width = truth.shape
+    if min(height, width) < THIN:
+        return float("nan")
+    values = truth[None].float()
+    window = {"kernel_size": THIN, "stride": 1}
+    same = max_pool2d(values, **window) == -max_pool2d(-values, **window)  # windows of one segment
+    wide = max_pool2d(pad(same.float(), [THIN - 1] * 4), **window)[0] > 0  # what they cover
+    found, wanted = on_border(labels), on_border(truth)
+    radius = round(0.0025 * (height**2 + width**2) ** 0.5)
+    near = max_pool2d(found[None].float(), 2 * radius + 1, stride=1, padding=radius)[0] > 0
+    wanted &= ~wide
+    return float((near & wanted).sum() / wanted.sum()) if wanted.any() else float("nan")
 
-    @cache
-    def mean_count(setting: int) -> float:
-        return float(np.mean([len(np.unique(method(setting)(image))) for image in images]))
 
-    index = bisect_left(settings, target, hi=len(settings) - 1, key=mean_count)
-    around = settings[max(0, index - 1) : index + 1]
-    setting = min(around, key=lambda setting: abs(mean_count(setting) - target))
-    found = method(setting)
-    print(f"{found.func.__name__} {found.keywords}: {mean_count(setting):.0f} regions")
-    return found
+def on_border(labels: torch.Tensor) -> torch.Tensor:
+    """Pixels whose right or lower neighbour has another label."""
+    border = torch.zeros_like(labels, dtype=torch.bool)
+    border[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    border[:-1] |= labels[:-1] != labels[1:]
+    return border
 
 
 def measured(partition: Partition, sample: Sample) -> dict[str, float]:
@@ -114,11 +124,14 @@ def measured(partition: Partition, sample: Sample) -> dict[str, float]:
     labels = torch.as_tensor(partition(sample.image))
     elapsed = time.perf_counter() - start
     image = torch.from_numpy(sample.image).permute(2, 0, 1)
+    truths = [torch.from_numpy(truth.astype(np.int64)) for truth in sample.truths]
     return {
         "n": len(labels.unique()),
-        **{name: np.mean([f(labels, truth) for truth in sample.truths]) for name, f in BY_TRUTH},
+        **{name: np.mean([f(labels, truth) for truth in truths]) for name, f in BY_TRUTH},
         "EV": metrics.explained_variation(labels, image),
+        "thin BR": np.nanmean([thin_boundary_recall(labels, truth) for truth in truths]),
         "compactness": metrics.compactness(labels),
+        "contour": float(on_border(labels).float().mean()),
         "ms": 1000 * elapsed,
     }
 
@@ -163,6 +176,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--num-tokens", type=int, nargs="+", default=[628, 151], metavar="K")
     parser.add_argument("--limit", type=int, metavar="N", help="the first N images only")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch (default: 2)")
+    parser.add_argument("--ours", action="store_true", help="without the peers")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write all rows as CSV")
     parser.add_argument("--markdown", type=Path, metavar="OUT", help="write the tables for docs")
     options = parser.parse_args()
@@ -180,7 +194,7 @@ def main() -> None:
     subset = [read_sample(path).image for path in options.paths[::step]]
     report, tables = [machine(options.threads)], {}
     for count in options.num_tokens:
-        methods = ours(count) | peers(count, subset)
+        methods = ours(count) | ({} if options.ours else peers(count, subset))
         tables[count] = table(methods, options.paths, f"{count} tokens")
         title = f"{len(options.paths)} images, num_tokens={count}"
         report.append(f"{title}\n\n{markdown(tables[count])}")
@@ -193,5 +207,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with kernels.plain():  # the same partitions; speed.py has the kernels' times
-        main()
+    kernels.warm_up()
+    main()

@@ -84,6 +84,7 @@ def ours() -> dict[str, Ours]:
         "ours, plain": Ours(is_plain=True),
         "ours, fused": Ours(),
         "ours, fused, exactly 196": Ours(count=196),
+        "ours, fused, 196 fine ones": Ours(count=196, quality="fine"),
         "ours +φ, plain": Ours(is_plain=True, vectors=True),
         "ours +φ, fused": Ours(vectors=True),
     }

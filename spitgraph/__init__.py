@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SuperpixelTokenizer,
         VoronoiTokenizer,
         from_partition,
+        refine,
     )
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __all__ = [
     "list_models",
     "load_weights",
     "model_from_weights",
+    "refine",
     "retrofit",
     "save_weights",
     "warm_up",
@@ -64,6 +66,7 @@ _MODULES = {
     "list_models": "spitgraph.models",
     "load_weights": "spitgraph.models",
     "model_from_weights": "spitgraph.models",
+    "refine": "spitgraph.tokenizers",
     "retrofit": "spitgraph.models",
     "save_weights": "spitgraph.models",
     "warm_up": "spitgraph.kernels",

@@ -35,6 +35,23 @@ def pixel_positions(
     return torch.stack([node % width, node.div(width, rounding_mode="floor")], dim=1)
 
 
+def connected_parts(label: Int64[Tensor, "H W"]) -> Int64[Tensor, " HW"]:
+    """First pixel of the piece that each pixel belongs to: of its label, and connected by sides."""
+    cluster = label.flatten()
+    height, width = label.shape
+    u, v = pixel_edges(height, width, label.device)
+    inside = cluster[u] == cluster[v]
+    u, v = u[inside], v[inside]
+    # every pixel takes over the first pixel of its piece, by hooking and pointer doubling
+    first = torch.arange(cluster.numel(), device=cluster.device)
+    while not torch.equal(first[u], first[v]):
+        low = torch.minimum(first[u], first[v])
+        first = first.scatter_reduce(0, first[u], low, "amin")
+        first = first.scatter_reduce(0, first[v], low, "amin")
+        first = first[first]
+    return first
+
+
 def flatten_pixels(image: Float[Tensor, "C H W"]) -> Float[Tensor, "HW C"]:
     """Pixels of an image row by row, as node features."""
     return image.flatten(1).t().contiguous()

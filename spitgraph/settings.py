@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 MOST_LEVELS = 1000
 
 
+#: Rules of contraction: METHOD 2, and the fine rule.
+QUALITIES = {"fast": "METHOD 2", "fine": "the fine rule"}
+
+
 def option(default: Any, help: str, **shown: Any) -> Any:
     """A field; on the command line it is an option of its name, or of the `flag` that is shown."""
     return field(default=default, metadata={"help": help, **shown})
@@ -37,6 +41,8 @@ class Settings:
         similarity: Weight of an edge: `"distance"`, `"ward"` or `"cosine"` (the authors').
         features: What is compared: `"lab"`, `"spit"` (the authors'), or a callable
             image [3, H, W] → [C, H, W] or [H·W, C] float.
+        quality: `"fast"`, or `"fine"` for regions that follow borders more closely, at about three
+            times the cost; it goes with `num_tokens`, and has a similarity of its own.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.
@@ -52,6 +58,7 @@ class Settings:
     features: "str | Callable[[Tensor], Tensor]" = option(
         "lab", "what is compared: lab or spit", flag="compare"
     )
+    quality: str = option("fast", "fast, or fine, which goes with --num-tokens")
 
     def __post_init__(self) -> None:
         from spitgraph.contraction.weights import SIMILARITIES
@@ -61,6 +68,7 @@ class Settings:
             "levels": integer(self.levels, "levels"),
             "compactness": unit_interval(self.compactness, "compactness"),
             "similarity": one_of(self.similarity, SIMILARITIES, "similarity"),
+            "quality": one_of(self.quality, QUALITIES, "quality"),
         }
         if checked["levels"] > MOST_LEVELS:
             raise ValueError(f"levels must be at most {MOST_LEVELS}, got {self.levels}")
@@ -70,13 +78,30 @@ class Settings:
             checked["features"] = one_of(self.features, FEATURES, "features")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        self._check_quality()
+
+    def _check_quality(self) -> None:
+        if self.quality != "fine":
+            return
+        if self.num_tokens is None:
+            raise ValueError("quality='fine' leads to an exact count: give num_tokens")
+        for name in ("compactness", "similarity"):
+            if getattr(self, name) != getattr(type(self), name):
+                raise ValueError(f"quality='fine' takes no {name}, got {getattr(self, name)!r}")
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether the fine rule is meant."""
+        return self.quality == "fine"
 
     def __str__(self) -> str:
         """As arguments: `levels`, or the count in their place, and all that follow."""
         shown = {
             name: value if isinstance(value, str | float) or not callable(value) else "callable"
             for name, value in vars(self).items()
-            if value is not None and not (name == "levels" and self.num_tokens is not None)
+            if value is not None
+            and not (name == "levels" and self.num_tokens is not None)
+            and not (name == "quality" and value == type(self).quality)
         }
         return ", ".join(
             f"{name}={value:g}" if isinstance(value, float) else f"{name}={value!r}"

@@ -21,7 +21,7 @@ class MergeEdges(Connect):
         self,
         select_output: SelectOutput,
         edge_index: Int64[Tensor, "2 E"],
-        edge_attr: Int64[Tensor, " E"] | None = None,
+        edge_attr: Int64[Tensor, "E *A"] | None = None,
         batch: Int64[Tensor, " n"] | None = None,
     ) -> ConnectOutput:
         """Edges of the pooled graph, each once, smaller cluster first, sorted.
@@ -29,7 +29,7 @@ class MergeEdges(Connect):
         Args:
             select_output: Cluster of every region.
             edge_index: [2, E] undirected edges, each once.
-            edge_attr: [E] border length, if that is wanted.
+            edge_attr: [E] or [E, A], as border length: what is added up, if that is wanted.
             batch: [n] image of every region, if that of every cluster is wanted.
         """
         cluster, n = select_output.cluster_index, select_output.num_clusters
@@ -47,7 +47,7 @@ class MergeEdges(Connect):
             pair = pair.sort().values.unique_consecutive()
         else:
             pair, merged = pair.unique(return_inverse=True)
-            edge_attr = scatter_sum(edge_attr[torch.cat(between)], merged, len(pair))
+            edge_attr = scatter_sum(edge_attr[torch.cat(between)].t(), merged, len(pair)).t()
         if batch is not None:
             pooled = batch.new_empty(n)
             pooled[cluster] = batch  # regions of a cluster share their image

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from spitgraph import kernels
+from spitgraph.contraction.fine.hierarchy import check_magnitude, contract_fine
 from spitgraph.contraction.graph import RegionGraph, level_zero, quantise
 from spitgraph.contraction.hierarchy import contract_graph
 from spitgraph.hierarchy import Hierarchy
@@ -32,13 +33,24 @@ def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) ->
     check_count(sizes, settings)
     device = images[0].device
     host = exact_device(device)
-    if kernels.fused(host, "contraction") and fits(sizes, host):
+    if has_body(host, settings) and fits(sizes, host):
         lab = settings.features == "lab" and settings.similarity != "cosine"
         features_q = None if lab else quantised_features(images, settings)
         if lab or features_q is not None:
             there = [image.to(host) for image in images]
             return Hierarchy(*contracted(there, features_q, settings.to_json())).to(device)
+    if settings.is_fine:
+        assert settings.num_tokens is not None
+        steps, lab = [quantised(image, settings) for image in images], settings.features == "lab"
+        return contract_fine(steps, sizes, settings.num_tokens, lab=lab).to(device)
     return contract_graph(image_graph(images, settings), settings).to(device)
+
+
+def has_body(device: torch.device, settings: Settings) -> bool:
+    """Whether a compiled body serves, now. The fine rule has one on the CPU."""
+    if settings.is_fine:
+        return device.type == "cpu" and kernels.fused(device, "fine")
+    return kernels.fused(device, "contraction")
 
 
 def check_count(sizes: list[tuple[int, int]], settings: Settings) -> None:
@@ -72,15 +84,16 @@ def quantised_features(
     images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings
 ) -> Shaped[Tensor, "C P"] | None:
     """Quantised features of a batch as int32; None where some are too large for that."""
-    features_q = torch.cat(
-        [
-            quantise(comparison_features(im, settings.features, settings.similarity))
-            for im in images
-        ],
-        dim=1,
-    )
+    features_q = torch.cat([quantised(image, settings) for image in images], dim=1)
+    if settings.is_fine:
+        check_magnitude(features_q)
     low, high = features_q.aminmax()
     return features_q.int() if bool(low >= -(2**31)) and bool(high < 2**31) else None
+
+
+def quantised(image: Shaped[Tensor, "3 H W"], settings: Settings) -> Int64[Tensor, "C HW"]:
+    """What is compared of an image's pixels, in whole steps."""
+    return quantise(comparison_features(image, settings.features, settings.similarity))
 
 
 @torch.library.custom_op(
@@ -100,9 +113,13 @@ def contracted(
         features_q: [C, P] int32, quantised comparison features; None for those of `"lab"`.
         settings: What `Settings.to_json` wrote.
     """
-    from spitgraph.contraction.cpu.batch import contract
+    wanted = Settings.from_json(settings)
+    if wanted.is_fine:
+        from spitgraph.contraction.fine.cpu.batch import contract
+    else:
+        from spitgraph.contraction.cpu.batch import contract
 
-    return tuple(contract(images, features_q, Settings.from_json(settings)))  # type: ignore[return-value]
+    return tuple(contract(images, features_q, wanted))  # type: ignore[return-value]
 
 
 @contracted.register_kernel("cuda")

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.utils import degree
 
 from spitgraph.data import TokenData
-from spitgraph.grid import pixel_edges
+from spitgraph.grid import connected_parts
 from spitgraph.inspection.extras import plot_extra
 from spitgraph.inspection.overlay import seg_of
 from spitgraph.pixel_map import stored
@@ -63,16 +63,6 @@ def count_parts(tokens: TokenData) -> Int64[Tensor, " N"]:
         TypeError: No token graph.
     """
     seg = seg_of(tokens)
-    height, width = seg.shape
-    cluster = seg.flatten()
-    u, v = pixel_edges(height, width, cluster.device)
-    inside = cluster[u] == cluster[v]
-    u, v = u[inside], v[inside]
-    # every pixel takes over the first pixel of its piece, by hooking and pointer doubling
-    pixel = first = torch.arange(cluster.numel(), device=cluster.device)
-    while not torch.equal(first[u], first[v]):
-        low = torch.minimum(first[u], first[v])
-        first = first.scatter_reduce(0, first[u], low, "amin")
-        first = first.scatter_reduce(0, first[v], low, "amin")
-        first = first[first]
-    return torch.bincount(cluster[first == pixel], minlength=len(tokens.size))
+    first = connected_parts(seg)
+    pixel = torch.arange(len(first), device=first.device)
+    return torch.bincount(seg.flatten()[first == pixel], minlength=len(tokens.size))

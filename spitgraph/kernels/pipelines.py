@@ -36,7 +36,7 @@ class Pipeline(NamedTuple):
 
 PIPELINES = {
     "contraction": Pipeline(
-        modules=("contraction.",),
+        modules=("contraction.cpu.",),
         sources=(
             "contraction/cpu/*.py",
             "contraction/graph.py",
@@ -44,6 +44,18 @@ PIPELINES = {
             "pixels.py",
         ),
         warm_up="spitgraph.contraction.cpu.warm_up",
+    ),
+    "fine": Pipeline(
+        modules=("contraction.fine.",),
+        sources=(
+            "contraction/fine/cpu/*.py",
+            "contraction/fine/rule.py",
+            "contraction/cpu/*.py",
+            "contraction/graph.py",
+            "contraction/weights.py",
+            "pixels.py",
+        ),
+        warm_up="spitgraph.contraction.fine.cpu.warm_up",
     ),
     "regions": Pipeline(
         modules=("regions.",),

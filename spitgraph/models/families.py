@@ -91,12 +91,13 @@ def superpixel_defaults(asked: Asked) -> dict[str, Any]:
     The authors' comparison features come with their similarity; other features with the library's.
     """
     features = asked.overrides.get("features", "lab")
+    is_fine = asked.overrides.get("quality") == "fine"
     return {
         **{option.name: option.default for option in fields(Settings)},
         "sigma": 0.05 if asked.size == "base" and asked.gradient else 0.025,
-        "compactness": 0.0 if asked.gradient else 0.1,
+        "compactness": 0.0 if asked.gradient or is_fine else 0.1,
         "features": features,
-        "similarity": "cosine" if features == "spit" else "distance",
+        "similarity": "cosine" if features == "spit" and not is_fine else "distance",
     }
 
 

@@ -3,6 +3,7 @@
 from spitgraph.tokenizers.base import Tokenizer
 from spitgraph.tokenizers.partition import from_partition
 from spitgraph.tokenizers.patch import PatchTokenizer
+from spitgraph.tokenizers.refinement import refine
 from spitgraph.tokenizers.superpixel import SuperpixelTokenizer
 from spitgraph.tokenizers.voronoi import VoronoiTokenizer
 
@@ -12,4 +13,5 @@ __all__ = [
     "Tokenizer",
     "VoronoiTokenizer",
     "from_partition",
+    "refine",
 ]

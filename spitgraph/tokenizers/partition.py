@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from spitgraph.data import TokenData, tokens_from_hierarchy
@@ -32,19 +32,26 @@ def from_partition(images: ImagesLike, partition: Any) -> TokenData:
         TypeError: Labels are not integers.
     """
     checked, is_batch = checked_images(images)
+    hierarchy = Hierarchy.from_partition(*label_maps(checked, partition, is_batch))
+    return tokens_from_hierarchy(checked, hierarchy, is_batch=is_batch)
+
+
+def label_maps(
+    images: Sequence[Shaped[Tensor, "3 _H _W"]], partition: Any, is_batch: bool
+) -> tuple[list[Int64[Tensor, " _"]], list[int]]:
+    """Of each image, its labels as 0 … N − 1 row by row, and N; see `from_partition`."""
     if is_batch and not isinstance(partition, Tensor | np.ndarray | Sequence):
         raise TypeError(f"a batch needs a label map for each image, got {type(partition)}")
     labels = list(partition) if is_batch else [partition]
-    if len(labels) != len(checked):
-        raise ValueError(f"got {len(checked)} images but {len(labels)} label maps")
+    if len(labels) != len(images):
+        raise ValueError(f"got {len(images)} images but {len(labels)} label maps")
     clusters, counts = [], []
-    for index, (image, label_map) in enumerate(zip(checked, labels, strict=True)):
+    for index, (image, label_map) in enumerate(zip(images, labels, strict=True)):
         name = f"label map {index}" if is_batch else "label map"
         cluster, count = renumbered(label_map, image.shape[1], image.shape[2], name)
         clusters.append(cluster.to(image.device))
         counts.append(count)
-    hierarchy = Hierarchy.from_partition(clusters, counts)
-    return tokens_from_hierarchy(checked, hierarchy, is_batch=is_batch)
+    return clusters, counts
 
 
 def renumbered(labels: Any, height: int, width: int, name: str) -> tuple[Int64[Tensor, " HW"], int]:

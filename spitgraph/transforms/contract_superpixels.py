@@ -11,9 +11,11 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
 from spitgraph.contraction import Settings, contract, contract_graph, level_zero
+from spitgraph.contraction.fine import contract_fine
+from spitgraph.contraction.graph import quantise
 from spitgraph.contraction.operator import check_count
 from spitgraph.data import TokenData, tokens_from_hierarchy
-from spitgraph.modes import exact_device
+from spitgraph.hierarchy import Hierarchy
 from spitgraph.pixels import checked_features, comparison_features
 from spitgraph.settings import takes_settings
 from spitgraph.transforms.pixel_graph import grid_size, picture, undirected_edges
@@ -76,18 +78,33 @@ class ContractSuperpixels(BaseTransform):
         else:
             check_count([(height, width)], self.settings)
             with torch.no_grad():
-                graph = level_zero(
-                    [self._comparison_features(data, image.detach())],
-                    [(height, width)],
-                    edge_index=edge_index.to(exact_device(image.device)),
-                    with_boxes=self.settings.compactness > 0,
-                )
-                hierarchy = contract_graph(graph, self.settings).to(image.device)
+                features = self._comparison_features(data, image.detach())
+                hierarchy = self._contracted(features, height, width, edge_index)
+                hierarchy = hierarchy.to(image.device)
         tokens = tokens_from_hierarchy([image], hierarchy, is_batch=False)
         for key, value in data.to_dict().items():
             if key not in tokens and describes_image(data, key):
                 tokens[key] = value
         return tokens
+
+    def _contracted(
+        self,
+        features: Float64[Tensor, "C HW"],
+        height: int,
+        width: int,
+        edge_index: Int64[Tensor, "2 E"],
+    ) -> Hierarchy:
+        size = (height, width)
+        if self.settings.is_fine:
+            if not is_grid(edge_index, height, width):
+                raise ValueError("quality='fine' takes the whole grid: some of its edges are gone")
+            assert self.settings.num_tokens is not None
+            lab = self.features == "lab"
+            return contract_fine([quantise(features)], [size], self.settings.num_tokens, lab=lab)
+        boxes = self.settings.compactness > 0
+        edges = edge_index.to(features.device)
+        graph = level_zero([features], [size], edge_index=edges, with_boxes=boxes)
+        return contract_graph(graph, self.settings)
 
     def _comparison_features(
         self, data: Data, image: Float[Tensor, "3 H W"]
@@ -101,7 +118,7 @@ class ContractSuperpixels(BaseTransform):
     def __repr__(self) -> str:
         arguments = str(self.settings)
         if self.features is None:
-            arguments = arguments.rpartition("features=")[0] + "features=None"
+            arguments = arguments.replace("features='lab'", "features=None")
         return f"{type(self).__name__}({arguments})"
 
 

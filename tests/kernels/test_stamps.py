@@ -86,9 +86,10 @@ def test_a_copy_has_the_same_stamps(copy, monkeypatch):
 @pytest.mark.parametrize(
     ("file", "changed"),
     [
-        ("contraction/cpu/weights.py", {"contraction"}),
+        ("contraction/cpu/weights.py", {"contraction", "fine"}),
+        ("contraction/fine/rule.py", {"fine"}),
         ("regions/cpu/measure.py", {"regions"}),
-        ("contraction/cpu/connect.py", {"contraction", "regions"}),
+        ("contraction/cpu/connect.py", {"contraction", "fine", "regions"}),
         ("tokenizers/cells.py", {"cells"}),
         ("extractors/interpolation/cpu/texture.py", {"interpolation"}),
         ("kernels/cpu/elementary.py", set(PIPELINES)),

@@ -1,0 +1,1 @@
+"""The fine rule on the CPU, compiled by Numba."""

@@ -1,0 +1,69 @@
+"""The fine rule for a batch of images, one thread an image."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from jaxtyping import Int32, Shaped
+from torch import Tensor
+
+from spitgraph.contraction.cpu.assemble import tokens_of_pixels
+from spitgraph.contraction.cpu.batch import Task, assembled, keep, prepared
+from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
+from spitgraph.contraction.fine.cpu.image import contract_image
+from spitgraph.contraction.fine.cpu.pixels import coarsen
+from spitgraph.contraction.fine.rule import EVEN_WEIGHT, MERGE_WEIGHTS, REFINE_WEIGHTS
+from spitgraph.hierarchy import Hierarchy
+from spitgraph.kernels.cpu.memory import Arena
+from spitgraph.kernels.cpu.threads import for_each
+from spitgraph.settings import Settings
+
+
+def contract(
+    images: Sequence[Shaped[Tensor, "3 _H _W"]],
+    features_q: Int32[Tensor, "C P"] | None,
+    settings: Settings,
+) -> Hierarchy:
+    """Hierarchies of a batch; see `spitgraph.contraction.operator`."""
+    assert settings.num_tokens is not None
+    tasks, cluster = prepared(images, features_q, Arena())
+    for_each(partial(contract_task, settings.num_tokens), tasks)
+    return assembled(tasks, cluster)
+
+
+def contract_task(num_regions: int, task: Task) -> None:
+    """One image, from its pixels to its tokens."""
+    area = len(task.labels)
+    if num_regions >= area:  # pixels are tokens
+        upper, counts = np.empty(0, np.uint32), np.array([area])
+    else:
+        features_q = fine_features(task)
+        weights = channel_weights(len(features_q), lab=task.features_q is None)
+        upper, counts = contract_image(
+            features_q, task.height, task.width, num_regions, *weights, task.labels
+        )
+    keep(task, upper, counts)
+    tokens_of_pixels(task.labels, task.token, 0, area, task.cluster)
+
+
+def fine_features(task: Task) -> np.ndarray:
+    """[C, H·W] int32, in the fine rule's steps."""
+    area = len(task.labels)
+    if task.features_q is not None:
+        features_q = np.array(task.features_q)
+    else:
+        features_q = np.empty((3, area), np.int32)
+        bytes8 = task.bytes8()
+        if len(bytes8):
+            quantised_lab_of_bytes(bytes8, *task.strides, 0, area, features_q)
+        else:
+            quantised_lab_of_floats(task.values.reshape(-1), *task.strides, features_q, 0, area)
+    coarsen(features_q)
+    return features_q
+
+
+def channel_weights(channels: int, lab: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What each channel counts: where regions merge, and where pixels change sides."""
+    even = [EVEN_WEIGHT] * channels
+    merge, change = (MERGE_WEIGHTS, REFINE_WEIGHTS) if lab else (even, even)
+    return np.array(merge), np.array(change)

@@ -1,0 +1,184 @@
+"""One round: which regions merge with which, and what they become (`naive.merged`)."""
+
+import numpy as np
+
+from spitgraph.contraction.cpu.select import count_chosen_edges, find_roots, number_by_first
+from spitgraph.contraction.cpu.weights import edge_priority
+from spitgraph.contraction.fine.cpu.borders import Borders
+from spitgraph.contraction.fine.cpu.pixels import keep_cheapest
+from spitgraph.contraction.fine.rule import (
+    DISTANCE_FLOOR,
+    EVIDENCE_FLOOR,
+    LEAST_MEAN_SIZE,
+    SHARE,
+    VARIANCE_FLOOR,
+)
+from spitgraph.kernels.cpu.jit import kernel, part
+
+_DISTANCE, _EVIDENCE = float(DISTANCE_FLOOR), float(EVIDENCE_FLOOR)
+_VARIANCE = float(VARIANCE_FLOOR)
+_OF, _OUT_OF = SHARE
+_LEAST = LEAST_MEAN_SIZE
+
+
+@kernel
+def describe(held: np.ndarray, weights: np.ndarray, known: np.ndarray) -> None:
+    """What costs are made of: means, variation and size of each region.
+
+    Args:
+        held: [n, C + 2] int64: sums of features, of squares, pixels.
+        weights: [C] int64, what each channel counts.
+        known: [≥ n, C + 2] float64, written.
+    """
+    channels = len(weights)
+    for r in range(len(held)):
+        size = np.float64(held[r, channels + 1])
+        total = 0.0
+        for c in range(channels):
+            mean = np.float64(held[r, c]) / size
+            known[r, c] = mean
+            total += np.float64(weights[c]) * (mean * mean)
+        known[r, channels] = max(0.0, np.float64(held[r, channels]) - total * size)
+        known[r, channels + 1] = size
+
+
+@kernel
+def merge_costs(
+    borders: Borders, count: int, known: np.ndarray, weights: np.ndarray, cost: np.ndarray
+) -> None:
+    """What it costs to merge each of `count` pairs; `known` is by `describe`."""
+    channels = len(weights)
+    for e in range(count):
+        u, v = borders.u[e], borders.v[e]
+        d = 0.0
+        for c in range(channels):
+            step = known[u, c] - known[v, c]
+            d += np.float64(weights[c]) * (step * step)
+        cost[e] = merge_cost(
+            known[u, channels + 1],
+            known[v, channels + 1],
+            d,
+            known[u, channels] + known[v, channels],
+            np.float64(borders.length[e]),
+            np.float64(borders.evidence[e]),
+        )
+
+
+@part
+def merge_cost(
+    a: float, b: float, distance: float, variation: float, length: float, evidence: float
+) -> float:
+    """See `naive.merge_cost`."""
+    s = a + b
+    q = a * b / s
+    d = distance + _DISTANCE
+    per_side = evidence / length
+    e = per_side * per_side + _EVIDENCE
+    within = variation / s + _VARIANCE
+    q2 = q * q
+    cost = q2 * q2 * q * s * (d * d * d) * e / within
+    root = np.sqrt(min(a, b))
+    return cost * (root * np.sqrt(root) / (length * np.sqrt(length)))
+
+
+@kernel
+def find_cheapest(
+    borders: Borders, count: int, cost: np.ndarray, best: np.ndarray, nearest: np.ndarray
+) -> None:
+    """The cheapest edge of each region: its cost, and its other end, or the region itself."""
+    for r in range(len(best)):
+        best[r] = np.inf
+        nearest[r] = r
+    for e in range(count):
+        a, b, w = borders.u[e], borders.v[e], cost[e]
+        if w < best[a] or (w == best[a] and edge_priority(a, b) > edge_priority(a, nearest[a])):
+            best[a], nearest[a] = w, b
+        if w < best[b] or (w == best[b] and edge_priority(a, b) > edge_priority(b, nearest[b])):
+            best[b], nearest[b] = w, a
+
+
+@kernel
+def choose_mutual(best: np.ndarray, nearest: np.ndarray, neighbour: np.ndarray) -> None:
+    """Pairs that are each other's cheapest merge, if they are cheap among all regions' edges."""
+    finite = np.empty(len(best))
+    count = 0
+    for r in range(len(best)):
+        finite[count] = best[r]
+        count += best[r] < np.inf
+    limit = np.inf
+    if count > 0:
+        rank = -(-_OF * count // _OUT_OF) - 1
+        limit = np.partition(finite[:count], rank)[rank]
+    for r in range(len(best)):
+        other = nearest[r]
+        merges = nearest[other] == r and best[r] <= limit
+        neighbour[r] = other if merges else r
+
+
+@kernel
+def merge_round(
+    borders: Borders,
+    count: int,
+    held: np.ndarray,
+    weights: np.ndarray,
+    known: np.ndarray,
+    num_pixels: int,
+    target: int,
+    cluster: np.ndarray,
+) -> int:
+    """Clusters of regions, numbered by their first members; how many there are.
+
+    Args:
+        borders: Who touches whom.
+        count: Pairs that do.
+        held: [n, C + 2] int64; see `describe`.
+        weights: [C] int64.
+        known: [≥ n, C + 2] float64, working memory.
+        num_pixels: Of the image.
+        target: Not fewer clusters than these.
+        cluster: [≥ n] uint32, written.
+    """
+    n = len(held)
+    describe(held, weights, known)
+    cost = np.empty(count)
+    merge_costs(borders, count, known, weights, cost)
+    best, nearest = np.empty(n), np.empty(n, np.uint32)
+    find_cheapest(borders, count, cost, best, nearest)
+    neighbour = nearest
+    if num_pixels >= _LEAST * n:
+        neighbour = np.empty(n, np.uint32)
+        choose_mutual(best, nearest, neighbour)
+    if count_chosen_edges(0, n, neighbour) > n - target:
+        keep_cheapest(best, neighbour, n - target)
+    find_roots(0, n, neighbour, np.empty((2, 0), np.uint32))
+    return number_by_first(0, n, neighbour, cluster)
+
+
+@kernel
+def pool(held: np.ndarray, cluster: np.ndarray, num_clusters: int) -> np.ndarray:
+    """What clusters of regions hold."""
+    pooled = np.zeros((num_clusters, held.shape[1]), np.int64)
+    for r in range(len(held)):
+        into = cluster[r]
+        for c in range(held.shape[1]):
+            pooled[into, c] += held[r, c]
+    return pooled
+
+
+@kernel
+def pool_pixels(
+    features_q: np.ndarray, weights: np.ndarray, label: np.ndarray, num_regions: int
+) -> np.ndarray:
+    """What regions of pixels hold, [n, C + 2] int64; see `describe`."""
+    channels = len(weights)
+    held = np.zeros((num_regions, channels + 2), np.int64)
+    for p in range(len(label)):
+        into = label[p]
+        square = 0
+        for c in range(channels):
+            x = np.int64(features_q[c, p])
+            held[into, c] += x
+            square += weights[c] * x * x
+        held[into, channels] += square
+        held[into, channels + 1] += 1
+    return held

@@ -1,0 +1,150 @@
+"""The fine rule step by step: plain operations and kernels as the loops of `naive` have it."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spitgraph.contraction.fine import naive, rule
+from spitgraph.contraction.fine.graph import differences, pixel_graph
+from spitgraph.contraction.fine.hierarchy import channel_weights, image_hierarchy, partitions
+from spitgraph.contraction.fine.refine import refine
+from spitgraph.contraction.fine.select import choose, merge_costs
+
+MERGE, REFINE = rule.MERGE_WEIGHTS, rule.REFINE_WEIGHTS
+
+
+@st.composite
+def features(draw, max_side=12):
+    """Features in whole steps [3, H·W], of few shades or many; and H, W."""
+    height, width = draw(st.integers(1, max_side)), draw(st.integers(1, max_side))
+    shades = draw(st.sampled_from([0, 1, 3, 4096]))
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    pixels = [[rng.randint(0, shades) for _ in range(height * width)] for _ in range(3)]
+    return torch.tensor(pixels) * (4096 // max(shades, 1)), height, width
+
+
+def fused(features_q, height, width, num_regions, labels):
+    """`contract_image` of the kernels."""
+    pytest.importorskip("numba")
+    from spitgraph.contraction.fine.cpu.image import contract_image
+
+    return contract_image(
+        features_q.int().numpy(),
+        height,
+        width,
+        num_regions,
+        np.array(MERGE),
+        np.array(REFINE),
+        labels,
+    )
+
+
+def test_evidence_by_hand():
+    """Between two patches that differ by 5 in one channel: √((9·5)²)."""
+    image = torch.zeros(1, 3, 8, dtype=torch.int64)
+    image[:, :, 4:] = 5
+    right = differences(image)[: 3 * 7].view(3, 7)
+    assert right[1].tolist() == [0, 15, 30, 45, 30, 15, 0]
+    pixels = image.flatten(1).t().tolist()
+    assert naive.pixel_level(pixels, [4], 8).evidence[11, 12] == 45
+
+
+def test_cost_by_hand():
+    """Two regions of 4 and 12 pixels, 30 steps of lightness apart, along 2 sides of evidence 9."""
+    level = naive.Level(
+        sums=[[400, 0, 0], [1560, 0, 0]],
+        squares=[4 * 4 * 100**2, 4 * 12 * 130**2],
+        size=[4, 12],
+        length={(0, 1): 2},
+        evidence={(0, 1): 18},
+    )
+    expected = (
+        (3.0**5 * 16 * (4 * 30.0**2 + rule.DISTANCE_FLOOR) ** 3 * (81 + rule.EVIDENCE_FLOOR))
+        / rule.VARIANCE_FLOOR
+        * 4**0.75
+        / 2**1.5
+    )
+    assert naive.merge_cost(level, (0, 1), MERGE) == pytest.approx(expected, rel=1e-12)
+
+
+@given(features())
+def test_costs_and_choices(extensions, drawn):
+    features_q, height, width = drawn
+    level = naive.pixel_level(features_q.t().tolist(), MERGE, width)
+    weights, _ = channel_weights(features_q, lab=True)
+    graph = pixel_graph(features_q, weights, height, width)
+    edges = list(zip(*graph.edge_index.tolist(), strict=True))
+    expected = {edge: naive.merge_cost(level, edge, MERGE) for edge in edges}
+    cost = merge_costs(graph, weights)
+    assert cost.tolist() == [expected[edge] for edge in edges]
+    for num_pixels in (height * width, 100 * height * width):  # all merge, or mutual pairs do
+        assert choose(graph, cost, num_pixels).tolist() == naive.choose(
+            expected, num_pixels, height * width
+        )
+
+
+@given(features(), st.integers(1, 144))
+def test_partitions(extensions, drawn, num_regions):
+    features_q, height, width = drawn
+    num_regions = min(num_regions, height * width)
+    pixels = features_q.t().tolist()
+    kept = naive.partitions(pixels, width, num_regions, MERGE, REFINE)
+    weights = channel_weights(features_q, lab=True)
+    found = partitions(features_q, (height, width), num_regions, *weights)
+    assert [label.flatten().tolist() for label in found] == kept
+    if not kept:  # every pixel is a region
+        return
+    chain = naive.nested(kept, width)
+    maps, counts = image_hierarchy(features_q, (height, width), num_regions, lab=True)
+    assert counts == [height * width, *(max(label) + 1 for label in chain)]
+    region = torch.arange(height * width)
+    for parent, label in zip(maps, chain, strict=True):
+        region = parent[region]
+        assert region.tolist() == label
+
+
+@given(features(max_side=20), st.integers(1, 400))
+def test_kernels(drawn, num_regions):
+    features_q, height, width = drawn
+    if num_regions >= height * width:
+        return
+    labels = np.empty(height * width, np.uint32)
+    upper, counts = fused(features_q, height, width, num_regions, labels)
+    maps, expected = image_hierarchy(features_q, (height, width), num_regions, lab=True)
+    assert counts.tolist() == expected
+    assert labels.tolist() == maps[0].tolist()
+    assert upper.tolist() == torch.cat([maps[0][:0], *maps[1:]]).tolist()
+
+
+@given(features(), st.integers(1, 12), st.integers(1, 4))
+def test_refinement(drawn, side, passes):
+    """Of blocks of pixels: no region gets lost or falls apart, and what is better is taken."""
+    features_q, height, width = drawn
+    y, x = torch.arange(height)[:, None] // side, torch.arange(width) // side
+    label = (y * (-(-width // side)) + x).expand(height, width)
+    _, weights = channel_weights(features_q, lab=True)
+    moved = refine(label, features_q.view(3, height, width), weights, passes)
+    expected = naive.refine(
+        label.flatten().tolist(), features_q.t().tolist(), width, REFINE, passes
+    )
+    assert moved.flatten().tolist() == expected
+
+
+def test_simple_pixels_by_hand():
+    """In a corner of a region, at its end, in its middle, on a bridge."""
+
+    def bits(*names):
+        around = ("up", "up right", "right", "down right", "down", "down left", "left", "up left")
+        return sum(1 << around.index(name) for name in names)
+
+    assert rule.SIMPLE[bits("up", "up right", "right")]
+    assert rule.SIMPLE[bits("left")]
+    assert rule.SIMPLE[bits("left", "up left", "up", "up right", "right")]
+    assert not rule.SIMPLE[bits("left", "right")]  # a bridge
+    assert not rule.SIMPLE[bits("up", "right")]  # connected by the pixel alone
+    assert not rule.SIMPLE[0]
+    assert not rule.SIMPLE[255]
