@@ -1,4 +1,4 @@
-"""The fine rule in plain loops over one image: the specification, to be read first.
+"""The fine rule in plain loops over one image (METHOD 10): the specification, to be read first.
 
 Counts and sums are integers, costs are IEEE doubles, computed one operation at a time in the order
 written here. Whatever else makes fine partitions is tested against this, step by step.
@@ -79,7 +79,7 @@ def patch_sums(features_q: list[list[int]], width: int) -> list[list[int]]:
 
 
 def difference(patches: list[list[int]], width: int, p: int, q: int) -> int:
-    """How different the 3 × 3 pixels on either side of two neighbours' common side are.
+    """How different the 3 × 3 pixels on either side of a common side are (METHOD 10.1).
 
     They are those around the pixel before p and the one behind q; the distance of their summed
     features, to the nearest whole step.
@@ -116,7 +116,7 @@ def variation(level: Level, region: int, weights: Sequence[int]) -> float:
 
 
 def merge_cost(level: Level, edge: Edge, weights: Sequence[int]) -> float:
-    """The fourth power of what it costs to merge two regions, which is in the same order."""
+    """The fourth power of what it costs to merge two regions (METHOD 10.2)."""
     u, v = edge
     a, b = float(level.size[u]), float(level.size[v])
     s = a + b
@@ -156,7 +156,7 @@ def threshold(best: list[float]) -> float:
 
 
 def choose(cost: dict[Edge, float], num_pixels: int, regions: int) -> list[int]:
-    """The neighbour that each region merges with; itself where it waits."""
+    """The neighbour that each region merges with; itself where it waits (METHOD 10.3)."""
     neighbour = cheapest(cost, regions)
     if num_pixels < rule.LEAST_MEAN_SIZE * regions:
         return neighbour
@@ -287,7 +287,7 @@ def refine(
     weights: Sequence[int],
     passes: int,
 ) -> Labels:
-    """Labels of connected regions whose border pixels have changed sides for the better.
+    """Labels of connected regions whose border pixels have changed sides (METHOD 10.4).
 
     A pass has four phases, of the pixels at (y mod 2, x mod 2). After the first pass only those
     pixels are looked at in whose 3 × 3 surroundings one has moved in the pass before, or since.
@@ -319,7 +319,7 @@ def refine(
 
 
 def meet(fine: Labels, coarse: Labels, width: int) -> Labels:
-    """Connected parts of what two partitions have in common, numbered by their first pixels."""
+    """Connected parts of what two partitions have in common, by their first pixels (METHOD 10.5)."""
     root = list(range(len(fine)))
 
     def find(p: int) -> int:

@@ -1,4 +1,4 @@
-"""Partitions made to nest: pixels that change sides break those recorded before they did."""
+"""Partitions made to nest (METHOD 10.5): moves of pixels break those recorded before."""
 
 from collections.abc import Sequence
 

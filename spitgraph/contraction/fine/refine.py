@@ -1,4 +1,4 @@
-"""Pixels on the borders of regions change sides, as far as regions stay connected."""
+"""Pixels on borders change sides, as far as regions stay connected (METHOD 10.4)."""
 
 import torch
 from jaxtyping import Bool, Float64, Int64

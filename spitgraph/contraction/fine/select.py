@@ -1,4 +1,4 @@
-"""What it costs to merge two regions, and which pairs do."""
+"""What it costs to merge two regions, and which pairs do (METHOD 10.2, 10.3)."""
 
 import torch
 from jaxtyping import Bool, Float64, Int64
