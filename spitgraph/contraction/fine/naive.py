@@ -319,7 +319,7 @@ def refine(
 
 
 def meet(fine: Labels, coarse: Labels, width: int) -> Labels:
-    """Connected parts of what two partitions have in common, by their first pixels (METHOD 10.5)."""
+    """Connected parts of what two partitions have in common, by first pixels (METHOD 10.5)."""
     root = list(range(len(fine)))
 
     def find(p: int) -> int:
