@@ -1,4 +1,4 @@
-"""The numbers of the fine rule: what all its bodies compute with (docs/method.md, "The fine rule").
+"""The numbers of the fine rule (METHOD 10): what all its bodies compute with.
 
 Features are whole steps, so that sums of them, of their squares and of the evidence are exact.
 """
