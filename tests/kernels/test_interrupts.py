@@ -11,7 +11,13 @@ import pytest
 import torch
 
 from helpers.pictures import noise
-from spitgraph import InterpolationExtractor, SuperpixelTokenizer, kernels
+from spitgraph import (
+    InterpolationExtractor,
+    PatchTokenizer,
+    SuperpixelTokenizer,
+    kernels,
+    refine,
+)
 
 pytest.importorskip("numba")
 
@@ -54,8 +60,23 @@ def test_an_interrupt_at_any_moment_comes_out_and_leaves_nothing_behind(
     num_threads(count)
     large, small = noise(700, 700), [noise(40, 50, seed) for seed in range(5)]
     tokenize, extract = SuperpixelTokenizer(), InterpolationExtractor(4)
-    expected = tokenize(large).cluster
     calls = [lambda: extract(tokenize(large)), lambda: tokenize(small)]
+    interrupted(interrupt, calls, tokenize, large)
+
+
+@needs_timers
+def test_so_it_does_out_of_the_fine_rule(interrupt, num_threads):
+    num_threads(2)
+    image = noise(200, 200)
+    tokenize = SuperpixelTokenizer(num_tokens=50, quality="fine")
+    squares = PatchTokenizer(16)(image).seg
+    interrupted(interrupt, [lambda: tokenize(image)], tokenize, image)
+    interrupted(interrupt, [lambda: refine(image, squares)], tokenize, image)
+
+
+def interrupted(interrupt, calls, tokenize, image):
+    """Interrupt these calls at many moments; what `tokenize` then makes of an image stays."""
+    expected = tokenize(image).cluster
     for k in range(12):
         with pytest.raises(Interrupt):
             interrupt(0.003 + 0.01 * k)
@@ -65,7 +86,7 @@ def test_an_interrupt_at_any_moment_comes_out_and_leaves_nothing_behind(
     before = time.process_time()
     time.sleep(0.2)
     assert time.process_time() - before < 0.15
-    assert torch.equal(tokenize(large).cluster, expected)
+    assert torch.equal(tokenize(image).cluster, expected)
 
 
 #: Ctrl-C, once or as someone does who is in a hurry; each time the next call has to be right.

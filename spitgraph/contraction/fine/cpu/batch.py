@@ -14,11 +14,13 @@ from spitgraph.contraction.fine.cpu.image import contract_image
 from spitgraph.contraction.fine.cpu.pixels import coarsen
 from spitgraph.contraction.fine.rule import EVEN_WEIGHT, MERGE_WEIGHTS, REFINE_WEIGHTS
 from spitgraph.hierarchy import Hierarchy
+from spitgraph.kernels.cpu.interrupts import interruptible
 from spitgraph.kernels.cpu.memory import Arena
 from spitgraph.kernels.cpu.threads import for_each
 from spitgraph.settings import Settings
 
 
+@interruptible
 def contract(
     images: Sequence[Shaped[Tensor, "3 _H _W"]],
     features_q: Int32[Tensor, "C P"] | None,
