@@ -169,12 +169,6 @@ def _offsets(batch: Tensor, num_nodes: int, num_images: int | None) -> Tensor:
     return offsets
 
 
-def num_tokens(tokens: "TokenData") -> list[int]:
-    """Tokens of each image; see `image_offsets`."""
-    nodes = next(tokens._store[name] for name in (*OF_TOKENS, "batch") if name in tokens)
-    return image_offsets(tokens, len(nodes), nodes.device).diff().tolist()
-
-
 def check_slices(batch: "TokenData") -> None:
     """Refuse to take images out of a batch whose nodes are no longer those that it was made of.
 

@@ -7,7 +7,7 @@ from torch_geometric.data import Batch
 from helpers.pictures import noise, seeded
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, TokenData, VoronoiTokenizer
 from spitgraph.attributes import ATTRIBUTES, COUNTS
-from spitgraph.batching import num_tokens, with_node_attribute, without_attribute
+from spitgraph.batching import with_node_attribute, without_attribute
 
 IMAGES = [noise(8, 9), noise(1, 1, seed=1), noise(5, 12, seed=2), noise(1, 6, seed=3)]
 TOKENIZERS = {
@@ -70,7 +70,7 @@ def test_the_table_says_what_the_class_documents():
 def test_attributes_are_set_and_dropped_as_if_images_had_them(batch, assert_same):
     value = torch.rand(batch.num_nodes, 3)
     images = batch.to_data_list()
-    parts = value.split(num_tokens(batch))
+    parts = value.split([image.num_nodes for image in images])
     set_ = Batch.from_data_list(
         [with_node_attribute(image, "x", x) for image, x in zip(images, parts, strict=True)]
     )
