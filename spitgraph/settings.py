@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 #: Far more than there are levels that still merge regions; each takes memory for all that are left.
 MOST_LEVELS = 1000
-
-
-#: Rules of contraction: METHOD 2, and the fine rule.
-QUALITIES = {"fast": "METHOD 2", "fine": "the fine rule"}
+#: Rules of contraction.
+QUALITIES = {"fast": "METHOD 2", "fine": "METHOD 10"}
 
 
 def option(default: Any, help: str, **shown: Any) -> Any:
@@ -41,7 +39,7 @@ class Settings:
         similarity: Weight of an edge: `"distance"`, `"ward"` or `"cosine"` (the authors').
         features: What is compared: `"lab"`, `"spit"` (the authors'), or a callable
             image [3, H, W] → [C, H, W] or [H·W, C] float.
-        quality: `"fast"`, or `"fine"` for regions that follow borders more closely, at about three
+        quality: `"fast"`, or `"fine"` for regions that follow borders more closely, at about seven
             times the cost; it goes with `num_tokens`, and has a similarity of its own.
 
     Raises:

@@ -41,8 +41,9 @@ def create_model(
         overrides: `embed_dim` (heads of 64, if it divides by 64 and nothing else is said), `depth`,
             `num_heads`, `mlp_ratio`, `qkv_bias`, `qk_norm` (LayerNorm of queries and keys), `bins`
             (of `vit_*`, also the side of the patches) and `sigma`; of superpixels, `levels`,
-            `num_tokens`, `compactness`, `features` and `similarity` (by default `"cosine"` with
-            `features="spit"`, `"distance"` with others); of Voronoi cells, `num_tokens`.
+            `num_tokens`, `quality`, `compactness`, `features` and `similarity` (by default
+            `"cosine"` with `features="spit"`, `"distance"` with others); of Voronoi cells,
+            `num_tokens`.
 
     Raises:
         ValueError: There is no such name, or a value is outside its range.

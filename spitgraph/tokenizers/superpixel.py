@@ -21,7 +21,7 @@ class SuperpixelTokenizer(Tokenizer):
     Args:
         levels: Contraction steps T. T = 4 gives tokens of about the size of 14×14 patches.
         options: By name, the other fields of `spitgraph.contraction.Settings`: `num_tokens` (exact
-            count K, in place of levels), `compactness`, `similarity` and `features`.
+            count K, in place of levels), `compactness`, `similarity`, `features` and `quality`.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.

@@ -41,7 +41,7 @@ class ContractSuperpixels(BaseTransform):
         levels: Contraction steps T.
         features: What is compared; see `Settings`. None for the node features `x`.
         options: By name, the other fields of `spitgraph.contraction.Settings`: `num_tokens` (exact
-            count K, in place of levels), `compactness` and `similarity`.
+            count K, in place of levels), `compactness`, `similarity` and `quality`.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.

@@ -28,7 +28,7 @@ class ToSuperpixels(TokenizerTransform):
     Args:
         levels: Contraction steps T.
         options: By name, the other fields of `spitgraph.contraction.Settings`: `num_tokens` (exact
-            count K, in place of levels), `compactness`, `similarity` and `features`.
+            count K, in place of levels), `compactness`, `similarity`, `features` and `quality`.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.

@@ -6,7 +6,8 @@ Features are whole steps, so that sums of them, of their squares and of the evid
 #: Features in the steps of `contract` (2⁻²⁰) lose so many bits: Lab is compared in
 #: (L, 1.5a, 1.5b)/100, whose 8-bit shades of grey are then about 16 steps apart.
 COARSER = 8
-#: Features of the caller's own may not be larger, in units: squares of sums stay within 63 bits.
+#: Features of the caller's own may not be larger, in units: an image's sums of squares then stay
+#: within 63 bits up to 2²⁹ pixels × channels.
 LARGEST = 16.0
 
 #: What each channel of Lab counts, in quarters: where regions merge, and where pixels change sides.
