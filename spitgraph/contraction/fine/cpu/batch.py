@@ -1,4 +1,4 @@
-"""The fine rule for a batch of images, one thread an image."""
+"""The fine rule where PyTorch and NumPy call it: a batch, one thread an image, or a refinement."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,6 +12,8 @@ from spitgraph.contraction.cpu.batch import Task, assembled, keep, prepared
 from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
 from spitgraph.contraction.fine.cpu.image import contract_image
 from spitgraph.contraction.fine.cpu.pixels import coarsen
+from spitgraph.contraction.fine.cpu.refine import refine
+from spitgraph.contraction.fine.cpu.rounds import pool_pixels
 from spitgraph.contraction.fine.rule import EVEN_WEIGHT, MERGE_WEIGHTS, REFINE_WEIGHTS
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cpu.interrupts import interruptible
@@ -69,3 +71,16 @@ def channel_weights(channels: int, lab: bool) -> tuple[np.ndarray, np.ndarray]:
     even = [EVEN_WEIGHT] * channels
     merge, change = (MERGE_WEIGHTS, REFINE_WEIGHTS) if lab else (even, even)
     return np.array(merge), np.array(change)
+
+
+@interruptible
+def refine_labels(
+    label: np.ndarray, features_q: np.ndarray, weights: np.ndarray, passes: int
+) -> np.ndarray:
+    """`spitgraph.contraction.fine.refine.refine` of [H, W] int64 and [C, H, W] int32."""
+    height, width = label.shape
+    labels = label.ravel().astype(np.uint32)
+    steps = features_q.reshape(len(features_q), -1)
+    held = pool_pixels(steps, weights, labels, int(labels.max()) + 1)
+    refine(labels, height, width, steps, weights, weights, held, passes)
+    return labels.astype(np.int64).reshape(height, width)
