@@ -113,6 +113,7 @@ def all_ways() -> list[Callable[[], list[Tensor]]]:
         SuperpixelTokenizer(),
         SuperpixelTokenizer(levels=30, similarity="ward"),
         SuperpixelTokenizer(num_tokens=1, compactness=0.1),
+        SuperpixelTokenizer(num_tokens=1, quality="fine"),
         PatchTokenizer(16),
     ]
 
