@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from contextlib import suppress
@@ -161,7 +162,12 @@ def test_commands_run_in_any_thread(pictures, out):
 
 
 def test_importing_the_command_line_changes_no_handler():
-    import spitgraph.cli  # noqa: F401, see the fixture
+    code = """import signal
+handlers = lambda: [signal.getsignal(number) for number in signal.valid_signals()]
+before = handlers()
+import spitgraph.cli.parser
+assert handlers() == before"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("ends_process", [False, True])

@@ -42,27 +42,22 @@ def test_every_count_of_awkward_pictures(name):
 
 
 @given(small_images(), st.data())
-def test_exact_connected_nested_and_plain(image, data):
+def test_exact_connected_nested_and_plain(assert_same, image, data):
     count = data.draw(st.integers(1, image[0].numel()))
     tokens = fine(count)(image)
     assert tokens.num_nodes == count
     check_hierarchy(tokens)
     with kernels.plain():
-        again = fine(count)(image)
-    assert all(torch.equal(tokens[key], again[key]) for key in tokens.keys())  # noqa: SIM118
+        assert_same(fine(count)(image), tokens)
 
 
-def test_neither_batch_nor_threads_matter():
+def test_neither_batch_nor_threads_matter(num_threads, assert_same):
     images = [noise(20, 30), mixed(), noise(33, 17, seed=1)]
+    num_threads(3)
     batch = fine(9)(images)
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        for index, image in enumerate(images):
-            alone, together = fine(9)(image), batch[index]
-            assert all(torch.equal(alone[key], together[key]) for key in alone.keys())  # noqa: SIM118
-    finally:
-        torch.set_num_threads(threads)
+    num_threads(1)
+    for index, image in enumerate(images):
+        assert_same(fine(9)(image), batch[index])
 
 
 def test_follows_borders_more_closely():
