@@ -11,13 +11,7 @@ import pytest
 import torch
 
 from helpers.pictures import noise
-from spitgraph import (
-    InterpolationExtractor,
-    PatchTokenizer,
-    SuperpixelTokenizer,
-    kernels,
-    refine,
-)
+from spitgraph import InterpolationExtractor, SuperpixelTokenizer, kernels
 
 pytest.importorskip("numba")
 
@@ -26,67 +20,63 @@ from spitgraph.kernels.cpu import threads  # noqa: E402
 from spitgraph.kernels.cpu.interrupts import cause_of, interruptible  # noqa: E402
 from spitgraph.kernels.cpu.team import CLOSED, DONE, FAILED, HOME, TICKET, send_home  # noqa: E402
 
-needs_timers = pytest.mark.skipif(sys.platform == "win32", reason="there are no timers")
-
+#: Whatever a handler raises, at many moments; what is then made of the image stays as it was.
+#: In a process of its own: type checkers, which the test suite calls everywhere, lose interrupts.
+ALARMS = """
+import signal, sys, time, torch
+from spitgraph import (
+    InterpolationExtractor, PatchTokenizer, SuperpixelTokenizer, kernels, refine
+)
 
 class Interrupt(BaseException):
-    """What a handler raises."""
+    pass
 
+def handler(*_):
+    raise Interrupt
 
-@pytest.fixture
-def interrupt():
-    """`interrupt(seconds)`: raise `Interrupt` in this thread in so many seconds."""
-
-    def handler(*_):
-        raise Interrupt
-
-    before = signal.signal(signal.SIGALRM, handler)
-    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
-
-
-def go_on(calls):
-    while True:
-        for call in calls:
+signal.signal(signal.SIGALRM, handler)
+kernels.warm_up()
+draw = torch.Generator().manual_seed(0)
+noise = lambda *size: torch.rand(3, *size, generator=draw)
+large, middle, small = noise(700, 700), noise(200, 200), [noise(40, 50) for _ in range(5)]
+tokenize, extract = SuperpixelTokenizer(), InterpolationExtractor(4)
+fine = SuperpixelTokenizer(num_tokens=50, quality="fine")
+squares = PatchTokenizer(16)(middle).seg
+call = {
+    "fast": lambda: [extract(tokenize(large)).x, tokenize(small).cluster],
+    "fine": lambda: [fine(middle).cluster],
+    "refine": lambda: [refine(middle, squares).cluster],
+}[sys.argv[1]]
+expected = call()
+for k in range(12):
+    torch.set_num_threads((1, 2, 4)[k % 3])
+    try:
+        # again each second: what is raised within __del__ is lost, as Ctrl-C would be
+        signal.setitimer(signal.ITIMER_REAL, 0.003 + 0.01 * k, 1)
+        while True:
             call()
+    except Interrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert all(map(torch.equal, call(), expected))
+    print("interrupted")
+# nobody spins: the next moment's work is this thread's own
+before = time.process_time()
+time.sleep(0.2)
+assert time.process_time() - before < 0.15
+"""
 
 
-@needs_timers
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_an_interrupt_at_any_moment_comes_out_and_leaves_nothing_behind(
-    interrupt, num_threads, count
-):
-    num_threads(count)
-    large, small = noise(700, 700), [noise(40, 50, seed) for seed in range(5)]
-    tokenize, extract = SuperpixelTokenizer(), InterpolationExtractor(4)
-    calls = [lambda: extract(tokenize(large)), lambda: tokenize(small)]
-    interrupted(interrupt, calls, tokenize, large)
+def interrupted(times, script, *arguments):
+    """Run a script that is interrupted so many times."""
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.stdout == "interrupted\n" * times and not done.returncode, done.stderr[-2000:]
 
 
-@needs_timers
-def test_so_it_does_out_of_the_fine_rule(interrupt, num_threads):
-    num_threads(2)
-    image = noise(200, 200)
-    tokenize = SuperpixelTokenizer(num_tokens=50, quality="fine")
-    squares = PatchTokenizer(16)(image).seg
-    interrupted(interrupt, [lambda: tokenize(image)], tokenize, image)
-    interrupted(interrupt, [lambda: refine(image, squares)], tokenize, image)
-
-
-def interrupted(interrupt, calls, tokenize, image):
-    """Interrupt these calls at many moments; what `tokenize` then makes of an image stays."""
-    expected = tokenize(image).cluster
-    for k in range(12):
-        with pytest.raises(Interrupt):
-            interrupt(0.003 + 0.01 * k)
-            go_on(calls)
-        interrupt(0)
-    # nobody spins: the next second's work is this thread's own
-    before = time.process_time()
-    time.sleep(0.2)
-    assert time.process_time() - before < 0.15
-    assert torch.equal(tokenize(image).cluster, expected)
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no timers")
+@pytest.mark.parametrize("call", ["fast", "fine", "refine"])
+def test_an_interrupt_at_any_moment_comes_out_and_leaves_nothing_behind(call):
+    interrupted(12, ALARMS, call)
 
 
 #: Ctrl-C, once or as someone does who is in a hurry; each time the next call has to be right.
@@ -128,8 +118,7 @@ for k in range(12):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it is sent another way")
 def test_ctrl_c_is_a_keyboard_interrupt():
-    done = subprocess.run([sys.executable, "-c", CTRL_C], capture_output=True, text=True)
-    assert done.stdout == "interrupted\n" * 12, done.stderr[-2000:]
+    interrupted(12, CTRL_C)
 
 
 def test_what_numba_reports_in_its_place_is_undone():
