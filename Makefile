@@ -32,9 +32,9 @@ demo: $(VENV)/.ready-plot $(EXTENSIONS)  ## tokenize the pictures in examples/pi
 	@$(BIN)/spitgraph warm-up
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(VENV)/.ready-test $(EXTENSIONS)  ## run the tests (ARGS="-k name" for pytest)
+test: $(VENV)/.ready-test $(EXTENSIONS)  ## run the tests on all cores (ARGS="-k name" for pytest)
 	@cat $(EXTENSIONS)
-	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest $(ARGS)
+	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto $(ARGS)
 
 quick: $(VENV)/.ready-test $(EXTENSIONS)  ## run what is fast of the tests, on all cores: about a minute
 	@OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n auto -m "not slow" \
