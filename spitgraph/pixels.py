@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64, Shaped
+from jaxtyping import Float, Float32, Float64, Shaped
 from torch import Tensor
 from torch.nn.functional import pad
 
+from spitgraph.colour import STEPS_PER_UNIT, quantised_lab
 from spitgraph.images import unit_rgb
 from spitgraph.modes import exact_device, without_autocast
 from spitgraph.tensors import plain, unshared
@@ -17,40 +18,29 @@ FeatureMap = Float[Tensor, "C H W"]
 
 #: Channel statistics (m, a) of the contrast adjustment, red, green, blue (METHOD 3.1.1).
 CONTRAST = ((0.485, 0.539), (0.456, 0.507), (0.406, 0.404))
-PIXELS_AT_A_TIME = 2**16
 #: Scale of the asinh contrast of gradients (METHOD 4.3).
 GRADIENT_CONTRAST = 27.8
-#: Chroma counts one and a half times: fewer regions leak over borders (docs/quality.md).
-CHROMA_WEIGHT = 1.5
 
 
-def lab(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
-    """CIE Lab (D65) over 100, chroma weighted by 1.5: a space for distances (METHOD 3.2)."""
-    features = cie_lab(image).div_(100)
-    features[1:] *= CHROMA_WEIGHT
-    return features
+def lab(image: Float[Tensor, "3 H W"]) -> Float32[Tensor, "3 H W"]:
+    """CIE Lab (D65) over 100, chroma weighted by 1.5: a space for distances (METHOD 3.2).
+
+    Whole steps, which float32 holds exactly. No gradients flow.
+    """
+    return quantised_lab(image).float().div_(STEPS_PER_UNIT)
 
 
-def lab_direction(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "4 H W"]:
-    """(L/50 − 1, a/50, b/50, 1): Lab as directions, for comparison by cosine.
+def lab_direction(image: Float[Tensor, "3 H W"]) -> Float32[Tensor, "4 H W"]:
+    """(L/50 − 1, a/50, b/50, 1): Lab as directions, for comparison by cosine, in whole steps.
 
     The constant keeps mid-grey, the origin of the other three, from having no direction at all.
     """
-    features = cie_lab(image).div_(50)
-    features[0] -= 1
-    return torch.cat([features, torch.ones_like(features[:1])])
-
-
-def cie_lab(image: Float[Tensor, "3 H W"]) -> Float64[Tensor, "3 H W"]:
-    """CIE Lab (D65) in float64, some pixels at a time: they stay in a processor's cache."""
-    import kornia.color
-
-    pixels = image.flatten(1)[:, None]  # [3, 1, HW]
-    features = pixels.new_empty(pixels.shape, dtype=torch.float64)
-    for start in range(0, pixels.shape[2], PIXELS_AT_A_TIME):
-        part = slice(start, start + PIXELS_AT_A_TIME)
-        features[..., part] = kornia.color.rgb_to_lab(pixels[..., part].double())
-    return features.view(image.shape)
+    lightness, *chroma = quantised_lab(image)
+    steps = [2 * lightness - STEPS_PER_UNIT]
+    # the nearest steps to 4/3 of (1.5a, 1.5b)/100
+    steps += [(4 * c + 1).div(3, rounding_mode="floor") for c in chroma]
+    steps += [torch.full_like(lightness, STEPS_PER_UNIT)]
+    return torch.stack(steps).float().div_(STEPS_PER_UNIT)
 
 
 def spit(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "4 H W"]:
@@ -193,7 +183,7 @@ def comparison_features(
     if isinstance(features, str):
         directions = features == "lab" and similarity == "cosine"
         preset = lab_direction if directions else FEATURES[features]
-        return preset(rgb.to(exact_device(rgb.device))).flatten(1)
+        return preset(rgb.to(exact_device(rgb.device))).flatten(1).double()
     with without_autocast(image.device):
         result = features(unshared(rgb, image))
     return checked_features(result, image)

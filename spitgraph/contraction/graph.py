@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
 
+from spitgraph.colour import STEPS_PER_UNIT
 from spitgraph.grid import pixel_edges, pixel_positions
 
-#: Comparison features are quantised once, at level 0, to this many steps per unit (METHOD 2.8).
-STEPS_PER_UNIT = 2**20
 #: Edges handled at a time: what is computed of them stays in a processor's cache.
 EDGES_AT_A_TIME = 2**17
 #: Pixels quantised at a time, for the same reason.

@@ -5,9 +5,13 @@ are integers, weights are IEEE doubles, computed one operation at a time in the 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from spitgraph.contraction.graph import STEPS_PER_UNIT
+import numpy as np
+
+from spitgraph import colour
+from spitgraph.colour import STEPS_PER_UNIT
 from spitgraph.contraction.weights import DISTANCE_SCALE, WARD_SCALE
 from spitgraph.settings import Settings
 
@@ -53,6 +57,40 @@ def pixels(
         edges = right + [(p, p + width) for p in range(count - width)]
     corner = [(p % width, p // width) for p in range(count)]
     return Level(features_q, [1] * count, [(x, y, x + 1, y + 1) for x, y in corner], edges)
+
+
+# ---- what is compared ----------------------------------------------------------------------------
+
+
+def quantised_lab(rgb: Sequence[float]) -> list[int]:
+    """Lab of a pixel, its red, green and blue in [0, 1], in whole steps (METHOD 3.2)."""
+    light = [interpolated(colour.LIGHT, level_of(value), colour.LEVEL_BITS) for value in rgb]
+    lightness = []
+    for row in colour.MATRIX.tolist():
+        total = sum(weight * channel for weight, channel in zip(row, light, strict=True))
+        place = shifted(total, colour.MATRIX_BITS)
+        lightness.append(interpolated(colour.CURVE, place, colour.CURVE_BITS))
+    x, y, z = lightness
+    red_green = shifted(colour.RED_GREEN * (x - y), colour.CHROMA_BITS)
+    blue_yellow = shifted(colour.BLUE_YELLOW * (y - z), colour.CHROMA_BITS)
+    return [y, red_green, blue_yellow]
+
+
+def level_of(value: float) -> int:
+    """The nearest level, in single precision; 256 levels are a step of an 8-bit picture."""
+    return int(np.float32(value) * np.float32(colour.LEVELS) + np.float32(0.5))
+
+
+def interpolated(table: np.ndarray, place: int, bits: int) -> int:
+    """What a table has at a place, whose lowest bits say how far it is to the next entry."""
+    entry, beyond = divmod(place, 2**bits)
+    low, high = table[entry : entry + 2].tolist()
+    return low + shifted((high - low) * beyond, bits)
+
+
+def shifted(number: int, bits: int) -> int:
+    """The whole number nearest to a number with so many bits behind the point."""
+    return (number + 2 ** (bits - 1)) >> bits
 
 
 # ---- how strongly regions are drawn to each other and to themselves ------------------------------

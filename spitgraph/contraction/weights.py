@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
 
-from spitgraph.contraction.graph import EDGES_AT_A_TIME, STEPS_PER_UNIT, RegionGraph
+from spitgraph.colour import STEPS_PER_UNIT
+from spitgraph.contraction.graph import EDGES_AT_A_TIME, RegionGraph
 from spitgraph.extensions import scatter_sum
 from spitgraph.settings import Settings
 

@@ -13,16 +13,20 @@ from torch_geometric.data import Batch
 from helpers.effort import examples
 from helpers.pictures import noise
 from spitgraph import SuperpixelTokenizer, kernels
+from spitgraph.colour import quantised_lab
 from spitgraph.contraction import SIMILARITIES
-from spitgraph.contraction.graph import quantise
-from spitgraph.pixels import comparison_features
 
 pytest.importorskip("numba")
 
 from spitgraph.contraction.cpu import batch as superpixels  # noqa: E402
-from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes  # noqa: E402
+from spitgraph.contraction.cpu.colour import (  # noqa: E402
+    quantised_lab_of_bytes,
+    quantised_lab_of_floats,
+)
 from spitgraph.kernels.cpu import jit, threads  # noqa: E402
 from spitgraph.kernels.cpu.team import next_chunk  # noqa: E402
+
+slow = pytest.mark.slow
 
 
 def stripes(image):
@@ -134,16 +138,31 @@ def test_larger_images(layout, num_threads, how, count, compactness):
         assert_equal_to_plain(levels, num_tokens=count, compactness=compactness)
 
 
-def test_every_red_and_green_of_8_bits():
-    """Where a rounding differed, so would quantised Lab, and with it the partition."""
-    levels = torch.arange(256, dtype=torch.uint8)
-    for blue in (0, 1, 100, 255):
-        image = torch.stack(torch.meshgrid(levels, levels, levels[blue : blue + 1], indexing="ij"))
-        image = image[..., 0].contiguous()
-        steps = np.empty((3, 2**16), np.int32)
-        quantised_lab_of_bytes(image.flatten().numpy(), 1, 2**16, 0, 2**16, steps)
-        expected = comparison_features(image / 255, "lab", "distance")
-        assert torch.equal(torch.from_numpy(steps), quantise(expected))
+@pytest.mark.parametrize("reds", [range(0, 256, 51), pytest.param(range(256), marks=slow)], ids=len)
+def test_every_colour_of_8_bits(reds):
+    shade = torch.arange(256, dtype=torch.uint8)
+    green, blue = torch.meshgrid(shade, shade, indexing="ij")
+    steps = np.empty((3, 2**16), np.int32)
+    for red in reds:
+        image = torch.stack([torch.full_like(green, red), green, blue]).flatten(1)
+        quantised_lab_of_bytes(image.numpy().reshape(-1), 1, 2**16, 0, 2**16, steps)
+        assert torch.equal(torch.from_numpy(steps), quantised_lab(image))
+
+
+@pytest.mark.parametrize("gamma", [1, 6])
+@pytest.mark.parametrize("layout", ["planar", "interleaved"])
+def test_lab_of_any_part_of_an_image(layout, gamma):
+    floats = torch.rand(3, 1300, generator=torch.Generator().manual_seed(gamma)) ** gamma
+    ways = (floats, quantised_lab_of_floats), ((floats * 255).byte(), quantised_lab_of_bytes)
+    for image, kernel in ways:
+        flat = (image if layout == "planar" else image.t()).contiguous().view(-1).numpy()
+        strides = (1, 1300) if layout == "planar" else (3, 1)
+        for begin, end in [(0, 1300), (0, 512), (7, 8), (511, 1025), (40, 40)]:
+            steps = np.full((3, 1301), -9, np.int32)
+            kernel(flat, *strides, begin, end, steps)
+            came = torch.from_numpy(steps)
+            assert torch.equal(came[:, : end - begin], quantised_lab(image[:, begin:end]))
+            assert (came[:, end - begin :] == -9).all()
 
 
 def test_features_beyond_32_bits_take_the_plain_path():

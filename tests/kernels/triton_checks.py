@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spitgraph import SuperpixelTokenizer, from_partition, kernels
+from spitgraph import SuperpixelTokenizer, colour, from_partition, kernels
 from spitgraph import contraction as plain
 from spitgraph.contraction.cuda import connect
 from spitgraph.contraction.cuda.colour import quantised_lab
@@ -16,7 +16,7 @@ from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
 from spitgraph.images import unit_rgb
 from spitgraph.kernels import limits
 from spitgraph.kernels.cuda import jit
-from spitgraph.pixels import comparison_features, lab
+from spitgraph.pixels import comparison_features
 from spitgraph.regions import cuda as regions_cuda
 from spitgraph.regions import describe_image
 from spitgraph.settings import Settings
@@ -163,9 +163,9 @@ def test_too_many_pixels_and_images_are_refused(images, message):
 def test_quantised_lab(awkward_images):
     greys = torch.arange(256).div(255).expand(3, 1, -1)
     colours = torch.rand(3, 20, 40, generator=torch.Generator().manual_seed(3))
-    for image in [greys, colours, *awkward_images]:
+    for image in [greys, colours, colours**6, (colours * 255).round() / 255, *awkward_images]:
         came = quantised_lab(image.flatten(1).to(DEVICE))
-        assert torch.equal(came.cpu().long(), quantise(lab(image).flatten(1)))
+        assert torch.equal(came.cpu(), colour.quantised_lab(image).flatten(1))
 
 
 # ---- from images to vectors ----------------------------------------------------------------------

@@ -5,7 +5,7 @@ threads work together, step by step.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,6 @@ from jaxtyping import Int32, Int64, Shaped
 from torch import Tensor
 
 from spitgraph.contraction.cpu.assemble import finish_pixels, token_of_region, tokens_of_pixels
-from spitgraph.contraction.cpu.colour import eight_bits, quantised_lab_of_floats
 from spitgraph.contraction.cpu.hierarchy import contract_image
 from spitgraph.contraction.cpu.weights import CODES
 from spitgraph.contraction.cpu.work import Image, Work, working_memory
@@ -34,7 +33,7 @@ from spitgraph.settings import Settings
 LARGE, LARGE_OF_FEW = 2**19, 2**17
 #: Chunks for each thread, unless these were of fewer or more pixels than this.
 CHUNKS_A_THREAD, LEAST, MOST = 8, 2**14, 2**19
-_NO_BYTES = np.empty(0, np.uint8)
+_NO_BYTES, _NO_FLOATS = np.empty(0, np.uint8), np.empty(0, np.float32)
 _NO_FEATURES = np.empty((3, 0), np.int32)
 
 
@@ -69,13 +68,10 @@ class Task:
         """In the flat values, from a pixel to the next, and from red to green."""
         return (1, len(self.labels)) if self.values.ndim == 2 else (3, 1)
 
-    def bytes8(self) -> np.ndarray:
-        """The values of an 8-bit picture, [3·H·W]; empty for any other."""
-        values = self.values.reshape(-1)
-        if values.dtype == np.uint8:
-            return values
-        bytes8 = np.empty(len(values), np.uint8)
-        return bytes8 if eight_bits(values, bytes8) else _NO_BYTES
+    @property
+    def is_8_bit(self) -> bool:
+        """Whether these are bytes."""
+        return self.values.dtype == np.uint8
 
 
 @dataclass(frozen=True)
@@ -98,19 +94,17 @@ class Wanted:
         return self.settings.levels, self.settings.num_tokens or 0
 
     def image(self, task: Task) -> Image:
-        """What the kernels take: values of an 8-bit picture, or else features."""
-        bytes8, features_q = _NO_BYTES, _NO_FEATURES
+        """What the kernels take: a picture's values, or else features."""
+        bytes8, floats, features_q = _NO_BYTES, _NO_FLOATS, _NO_FEATURES
         if task.features_q is not None:
             features_q = np.ascontiguousarray(task.features_q)
+        elif task.is_8_bit:
+            bytes8 = task.values.reshape(-1)
         else:
-            bytes8 = task.bytes8()
-            if not len(bytes8):
-                features_q = np.empty((3, len(task.labels)), np.int32)
-                values = task.values.reshape(-1)
-                step = partial(_call, quantised_lab_of_floats, values, *task.strides, features_q)
-                for_each(step, jobs(len(task.labels)))
+            floats = task.values.reshape(-1)
         return Image(
             bytes8,
+            floats,
             *task.strides,
             features_q,
             task.height,
@@ -230,11 +224,6 @@ def work_together(task: Task, wanted: Wanted) -> None:
 
     for_each(contribute, range(threads), stop=partial(send_home, work.board))
     for_each(lambda job: tokens_of_pixels(task.labels, task.token, *job, task.cluster), jobs(area))
-
-
-def _call(function: Callable[..., None], *arguments: Any) -> None:
-    *others, job = arguments
-    function(*others, *job)
 
 
 def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:

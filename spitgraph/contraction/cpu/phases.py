@@ -6,7 +6,7 @@ what it finds it counts there. What joins two chunks is left to the `leader`.
 
 import numpy as np
 
-from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes
+from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
 from spitgraph.contraction.cpu.connect import connect_pixels, merge_edges
 from spitgraph.contraction.cpu.grid import choose_directions
 from spitgraph.contraction.cpu.reduce import (
@@ -156,13 +156,15 @@ def chunk_features(
 
     `memory` [3, …] int32 is for Lab that is yet to be computed.
     """
-    if len(image.bytes8) == 0:
+    if image.features_q.shape[1] > 0:
         return image.features_q, ZERO
     first = max(begin - image.width, 0)
     last = min(end + image.width, image.height * image.width)
-    quantised_lab_of_bytes(
-        image.bytes8, image.pixel_stride, image.channel_stride, first, last, memory
-    )
+    strides = image.pixel_stride, image.channel_stride
+    if len(image.bytes8) > 0:
+        quantised_lab_of_bytes(image.bytes8, *strides, first, last, memory)
+    else:
+        quantised_lab_of_floats(image.floats, *strides, first, last, memory)
     return memory, first
 
 

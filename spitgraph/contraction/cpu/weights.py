@@ -7,7 +7,7 @@ once, and a new similarity is a code and a branch of `similarity`.
 
 import numpy as np
 
-from spitgraph.contraction.graph import STEPS_PER_UNIT
+from spitgraph.colour import STEPS_PER_UNIT
 from spitgraph.contraction.weights import DISTANCE_SCALE, WARD_SCALE
 from spitgraph.kernels.cpu.jit import kernel, part
 

@@ -21,9 +21,10 @@ class Image(NamedTuple):
     """What is contracted, and how.
 
     Attributes:
-        bytes8: [3·H·W] uint8, an 8-bit picture whose Lab is compared; empty if there are features.
-        pixel_stride: In `bytes8`, from a pixel to the next.
-        channel_stride: In `bytes8`, from red to green.
+        bytes8: [3·H·W] uint8, an 8-bit picture whose Lab is compared; else empty.
+        floats: [3·H·W] float32, any other picture whose Lab is compared; else empty.
+        pixel_stride: In either, from a pixel to the next.
+        channel_stride: In either, from red to green.
         features_q: [C, H·W] int32, quantised features; [3, 0] for those of Lab.
         height: H.
         width: W.
@@ -32,6 +33,7 @@ class Image(NamedTuple):
     """
 
     bytes8: np.ndarray
+    floats: np.ndarray
     pixel_stride: int
     channel_stride: int
     features_q: np.ndarray
@@ -164,7 +166,7 @@ def working_memory(
         num_regions: Exact count to stop at, or 0.
         channels: C.
         boxes: Whether λ is not 0.
-        lab: Whether Lab of 8-bit pictures is compared.
+        lab: Whether Lab is compared.
         chunks: P.
         rows: Of pixels in a chunk.
         threads: Of the team.

@@ -14,9 +14,9 @@ import triton.language as tl
 from jaxtyping import Float64, Int32, Int64
 from torch import Tensor
 
+from spitgraph.colour import STEPS_PER_UNIT
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
-from spitgraph.contraction.graph import STEPS_PER_UNIT
 from spitgraph.contraction.weights import DISTANCE_SCALE, WARD_SCALE
 from spitgraph.kernels.cuda.jit import kernel, launch
 from spitgraph.kernels.cuda.programs import HEIGHT, WIDTH, own_elements, own_row

@@ -7,12 +7,12 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch_geometric.nn.pool.select import SelectOutput
 
+from spitgraph.colour import STEPS_PER_UNIT
 from spitgraph.contraction.fine import rule
 from spitgraph.contraction.fine.graph import FineGraph, coarsened, pixel_graph, pool
 from spitgraph.contraction.fine.nest import parent_maps
 from spitgraph.contraction.fine.refine import refine
 from spitgraph.contraction.fine.select import merge_round
-from spitgraph.contraction.graph import STEPS_PER_UNIT
 from spitgraph.hierarchy import Hierarchy
 
 

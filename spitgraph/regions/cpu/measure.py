@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spitgraph.contraction.cpu.colour import EIGHT_BIT
+from spitgraph.colour import EIGHT_BIT
 from spitgraph.contraction.cpu.connect import hash_pair
 from spitgraph.kernels.cpu.jit import kernel
 from spitgraph.regions.describe import COLOUR_STEPS, FAR

@@ -52,16 +52,12 @@ def contract_task(num_regions: int, task: Task) -> None:
 
 def fine_features(task: Task) -> np.ndarray:
     """[C, H·W] int32, in the fine rule's steps."""
-    area = len(task.labels)
     if task.features_q is not None:
         features_q = np.array(task.features_q)
     else:
-        features_q = np.empty((3, area), np.int32)
-        bytes8 = task.bytes8()
-        if len(bytes8):
-            quantised_lab_of_bytes(bytes8, *task.strides, 0, area, features_q)
-        else:
-            quantised_lab_of_floats(task.values.reshape(-1), *task.strides, features_q, 0, area)
+        features_q = np.empty((3, len(task.labels)), np.int32)
+        of_values = quantised_lab_of_bytes if task.is_8_bit else quantised_lab_of_floats
+        of_values(task.values.reshape(-1), *task.strides, 0, len(task.labels), features_q)
     coarsen(features_q)
     return features_q
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from spitgraph.contraction.cpu.colour import EIGHT_BIT
+from spitgraph.colour import EIGHT_BIT
 from spitgraph.kernels.cpu.elementary import exp, log
 from spitgraph.kernels.cpu.jit import kernel
 from spitgraph.pixels import CONTRAST
