@@ -11,7 +11,7 @@ from torch_geometric.data import Batch
 from helpers.effort import examples
 from helpers.labels import components
 from helpers.pictures import noise, rgb
-from spitgraph import SuperpixelTokenizer, TokenData, kernels, pixels
+from spitgraph import SuperpixelTokenizer, TokenData, colour, kernels
 from spitgraph.contraction import SIMILARITIES, connect, select, weights
 from spitgraph.grid import pixel_edges
 
@@ -220,7 +220,7 @@ def test_tokens_do_not_depend_on_the_parts_that_large_images_are_handled_in(
     whole = tokenizer(awkward_images)
     for module in (connect, select, weights):
         monkeypatch.setattr(module, "EDGES_AT_A_TIME", 100)
-    monkeypatch.setattr(pixels, "PIXELS_AT_A_TIME", 64)
+    monkeypatch.setattr(colour, "PIXELS_AT_A_TIME", 64)
     assert_same(tokenizer(awkward_images), whole)
 
 
