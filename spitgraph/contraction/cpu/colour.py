@@ -90,15 +90,13 @@ def quantised_lab_of_floats(
     """
     light = np.zeros((3, ROW), np.uint32)
     level = np.empty(ROW, np.uint32)
-    stride = np.uint32(pixel_stride)
+    stride = np.uint64(pixel_stride)
     for start in range(begin, end, ROW):
         count = min(ROW, end - start)
         for c in range(3):
             some, row = values[start * pixel_stride + c * channel_stride :], light[c]
-            j = np.uint32(0)
             for i in range(count):
-                level[i] = np.int32(some[j] * _LEVELS + _HALF)
-                j += stride
+                level[i] = np.int32(some[np.uint64(i) * stride] * _LEVELS + _HALF)
             for i in range(count):
                 place = np.uint64(level[i])
                 entry = PACKED_LIGHT[place >> _LEVEL_BITS]
