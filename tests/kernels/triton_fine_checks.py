@@ -14,9 +14,9 @@ from spitgraph.contraction.cuda.trees import clusters
 from spitgraph.contraction.fine import contract_fine, graph, nest, refine, rule, select
 from spitgraph.contraction.fine.cuda import borders, costs, pixels
 from spitgraph.contraction.fine.cuda import nest as cuda_nest
+from spitgraph.contraction.fine.cuda import refine as cuda_refine
 from spitgraph.contraction.fine.cuda import select as cuda_select
 from spitgraph.contraction.fine.cuda.hierarchy import contract
-from spitgraph.contraction.fine.cuda.refine import refine_labels
 from spitgraph.contraction.fine.hierarchy import channel_weights
 from spitgraph.contraction.graph import quantise
 from spitgraph.grid import connected_parts
@@ -227,7 +227,16 @@ def test_a_long_way_round():
     label[1::2] = 1
     label[1::4, -1] = label[3::4, 0] = 0
     assert label.numel() > 3 * jit.BLOCK
-    level = level_of([label.view(1, -1)], [(height, width)])
+    assert_parts(label)
+
+
+def test_two_parts_that_join_a_third_at_once():
+    """Above, on the left and on the right: either has to learn of what the other did."""
+    assert_parts(torch.tensor([[1, 1, 1, 0, 1], [0, 0, 1, 1, 1]]))
+
+
+def assert_parts(label):
+    level = level_of([label.view(1, -1)], [tuple(label.shape)])
     flat = batched([label], [2])
     first_of, _ = cuda_nest.parts_of(flat, torch.zeros_like(flat), level)
     assert torch.equal(first_of.cpu().long(), connected_parts(label))
@@ -260,10 +269,22 @@ def test_refinement_over_several_programs():
     assert_refined_as_plain([image], 6, 3)
 
 
+def test_refinement_ends_when_nothing_moves(monkeypatch):
+    """However many passes are allowed."""
+    monkeypatch.setattr(cuda_refine, "PASSES_AT_A_TIME", 1)
+    image = torch.rand(3, 5, 6, generator=torch.Generator().manual_seed(4)).to(DEVICE)
+    label = blocks(5, 6, 2).to(DEVICE)
+    count = int(label.max()) + 1
+    (moved,) = cuda_refine.refine_labels([image], [label], [count], 10**9)
+    features_q = graph.coarsened(steps_of(image.cpu())).view(3, 5, 6)
+    _, weights = channel_weights(features_q, lab=True)
+    assert torch.equal(moved.cpu(), refine.refine(label.cpu(), features_q, weights, 50))
+
+
 def assert_refined_as_plain(images, side, passes):
     labels = [blocks(*size, side) for size in sizes_of(images)]
     counts = [int(label.max()) + 1 for label in labels]
-    came = refine_labels(
+    came = cuda_refine.refine_labels(
         [image.to(DEVICE) for image in images],
         [label.to(DEVICE) for label in labels],
         counts,

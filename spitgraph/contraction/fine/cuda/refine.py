@@ -24,6 +24,9 @@ from spitgraph.kernels.cuda.images import channels, sides
 from spitgraph.kernels.cuda.jit import kernel, launch, on_own_device
 from spitgraph.kernels.cuda.programs import HEIGHT, START, WIDTH, image_table, starts
 
+#: More than the rule has in any stage.
+PASSES_AT_A_TIME = 16
+
 
 def refine_labels(
     images: Sequence[Shaped[Tensor, "3 _H _W"]],
@@ -83,9 +86,11 @@ def refine(
     heights: list[int],
     widths: list[int],
 ) -> None:
-    """Let border pixels change sides for the better, in place. The host does not wait.
+    """Let border pixels change sides for the better, in place.
 
-    A pass in which nothing moves looks at nothing in the next, which costs the launches.
+    After a pass in which nothing moves, those that follow look at nothing, and cost the launches.
+    Whether that is so is asked every `PASSES_AT_A_TIME`: on the way to a count, the host never
+    waits.
 
     Args:
         label: Region of each pixel, numbered over the batch.
@@ -120,14 +125,15 @@ def refine(
             at = {"num_phase": phase, "num_before": before}
             launch(find_moves, largest, pixels.num_images, weights=change, **shared, **at)
             launch(make_moves, largest, pixels.num_images, weights=merge, **shared, **at)
+        if (before + 1) % PASSES_AT_A_TIME == 0 and not bool((last_move > before).any()):
+            break  # the host waited here
 
 
 @kernel
 def own_phase(table, num_images, num_phase, BLOCK: tl.constexpr):
     """This program's pixels of those at (phase // 2, phase % 2) of every 2 × 2.
 
-    The first pixel of their image, and its sides; then theirs: number in the batch, place, and
-    which exist.
+    The sides of their image; then their numbers in the batch, where they are, and which exist.
     """
     image = tl.program_id(1)
     start = tl.load(table + num_images * START + image).to(tl.int32)
