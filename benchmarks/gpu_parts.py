@@ -22,9 +22,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from spitgraph import InterpolationExtractor, SuperpixelTokenizer, colour
+from spitgraph import InterpolationExtractor, SuperpixelTokenizer, colour, refine
+from spitgraph.contraction.cuda import hierarchy as fast
 from spitgraph.contraction.cuda.colour import quantised_lab
-from spitgraph.contraction.cuda.hierarchy import contract
+from spitgraph.contraction.fine.cuda import hierarchy as fine
 from spitgraph.contraction.graph import quantise
 from spitgraph.contraction.weights import SIMILARITIES
 from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
@@ -57,6 +58,8 @@ class Scale:
     large: int
     rounds: int
     tests: str  # those of the kernels, as pytest's -k has it
+    fine_tests: str  # and of those of the fine rule
+    fine: Settings
     tokens: tuple[int, int]  # of the fewest and most an image, for attention
     images: int  # for attention, and for the transformer
     transformer: str
@@ -71,6 +74,8 @@ FULL = Scale(
     large=4096,
     rounds=9,
     tests="",
+    fine_tests="",
+    fine=Settings(num_tokens=196, quality="fine"),
     tokens=(60, 400),
     images=32,
     transformer="vit_base_16",
@@ -84,6 +89,8 @@ TINY = Scale(
     large=24,
     rounds=2,
     tests="wait_for or leaves_pixels or lab",
+    fine_tests="evidence or meets",
+    fine=Settings(num_tokens=16, quality="fine"),
     tokens=(3, 9),
     images=2,
     transformer="vit_tiny_16",
@@ -118,6 +125,9 @@ def tests(*selected: str) -> dict[str, Any]:
 
 def kernel_tests(folder: Path) -> Iterator[Check]:
     file = str(TESTS / "kernels" / "triton_checks.py")
+    fine_file = str(TESTS / "kernels" / "triton_fine_checks.py")
+    fine_tests = partial(tests, fine_file, *(["-k", SCALE.fine_tests] if SCALE.fine_tests else []))
+    yield "the fine rule", fine_tests
     if not GPU:
         yield "the step tests, some of them", partial(tests, file, "-k", SCALE.tests)
         return
@@ -140,6 +150,7 @@ def exact(folder: Path) -> Iterator[Check]:
     """The kernels against plain operations on the CPU, the specification."""
     yield "τ of random settings", partial(random_settings, folder)
     yield "τ of photographs", partial(of_photographs, folder)
+    yield "τ by the fine rule", partial(of_fine_batches, folder)
     yield "φ of photographs", partial(vectors_of_photographs, folder)
     if GPU:
         yield "the tokenizer, CPU and CUDA", partial(by_tokenizer, folder)
@@ -202,6 +213,24 @@ def of_photographs(folder: Path) -> dict[str, Any]:
     return {"equal": not differ, "photographs": done, "that differ": differ}
 
 
+def of_fine_batches(folder: Path) -> dict[str, Any]:
+    """Batches of one to four pieces of photographs, to all kinds of counts."""
+    draw, photos = random.Random(1), pictures(folder, 8, max(SCALE.side, 32))
+    differ, done = [], 0
+    for _ in while_time(range(SCALE.settings), 20 if GPU else 5):
+        images = [_piece(draw.choice(photos), draw) for _ in range(draw.randint(1, 4))]
+        smallest = min(image[0].numel() for image in images)
+        features = draw.choice(["lab", "lab", "spit"])
+        count = draw.randint(1, min(400, smallest))
+        settings = Settings(num_tokens=count, features=features, quality="fine")
+        parts = differing(images, settings)
+        if parts:
+            sizes = [tuple(image.shape[1:]) for image in images]
+            differ.append(f"{settings} of {sizes}: {', '.join(parts)}")
+        done += 1
+    return {"equal": not differ, "batches": done, "first that differ": differ[:3]}
+
+
 def vectors_of_photographs(folder: Path) -> dict[str, Any]:
     """The largest difference of a number of a token's vector."""
     largest, done = 0.0, 0
@@ -218,13 +247,21 @@ def by_tokenizer(folder: Path) -> dict[str, Any]:
     """What users call chooses the kernels, and gives the same on both devices."""
     images = [torch.from_numpy(image).permute(2, 0, 1) for image in pictures(folder, 4, SCALE.side)]
     differ = []
-    for options in ({}, {"num_tokens": 100}, {"similarity": "cosine", "features": "spit"}):
+    fine_options = {"num_tokens": 100, "quality": "fine"}
+    others = {"num_tokens": 100}, {"similarity": "cosine", "features": "spit"}
+    for options in ({}, fine_options, *others):
         there = SuperpixelTokenizer(**options)([image.to(DEVICE) for image in images]).cpu()
         with plain():
             here = SuperpixelTokenizer(**options)(images)
         same = all(torch.equal(there[name], here[name]) for name in here.to_dict())
         differ += [] if same else [str(options)]
-    serves = fused(torch.device(DEVICE))
+    squares = torch.arange(SCALE.side) // 16
+    label = squares[:, None] * (int(squares.max()) + 1) + squares
+    there = refine([image.to(DEVICE) for image in images], [label] * len(images)).cpu()
+    with plain():
+        here = refine(images, [label] * len(images))
+    differ += [] if torch.equal(there.cluster, here.cluster) else ["refine"]
+    serves = all(fused(torch.device(DEVICE), rule) for rule in ("contraction", "fine"))
     return {"equal": not differ and serves, "kernels serve": serves, "that differ": differ}
 
 
@@ -261,6 +298,7 @@ def differing(images: list[Tensor], settings: Settings) -> list[str]:
             compactness=settings.compactness,
             similarity=settings.similarity,
             features=settings.features,
+            quality=settings.quality,
         )(images)
     return [name for name, value in came.items() if not torch.equal(value.cpu(), tokens[name])]
 
@@ -284,7 +322,8 @@ class Kernels:
 
     def tokens(self, images: list[Tensor], features_q: Tensor | None = None) -> dict[str, Tensor]:
         """As named in `TokenData`."""
-        hierarchy = contract(images, features_q, self.settings)
+        rule = fine if self.settings.is_fine else fast
+        hierarchy = rule.contract(images, features_q, self.settings)
         counts = last_counts(hierarchy)
         described = describe_regions(images, hierarchy.cluster, counts)
         names = ("pixels", "size", "bbox", "pos", "color", "edge_index", "edge_attr")
@@ -332,6 +371,10 @@ def methods() -> dict[str, Any]:
 def speed(folder: Path) -> Iterator[Check]:
     yield "a level's launches and waits", partial(launches_a_level, folder)
     yield "share of a ViT in bfloat16", partial(share_of_transformer, folder)
+    if GPU:
+        yield "the fine rule's launches and waits", partial(fine_launches, folder)
+    for batch in SCALE.batches[:: 3 if GPU else 2]:
+        yield f"fine, {batch} × {SCALE.side}²", partial(speed_of_fine, folder, batch)
     for batch in SCALE.batches:
         yield f"{batch} × {SCALE.side}²", partial(speed_of, folder, batch, SCALE.side)
     yield f"1 × {SCALE.large}²", partial(speed_of, folder, 1, SCALE.large)
@@ -339,20 +382,33 @@ def speed(folder: Path) -> Iterator[Check]:
 
 def speed_of(folder: Path, batch: int, side: int) -> dict[str, Any]:
     """Milliseconds an image, and images a second."""
-    images = pictures(folder, batch, side)
-    for method in methods().values():  # pays for compilation and memory
+    return compared(methods(), pictures(folder, batch, side), Kernels())
+
+
+def speed_of_fine(folder: Path, batch: int) -> dict[str, Any]:
+    """The same of the fine rule: what users call, and the kernels alone."""
+    kernels = Kernels(SCALE.fine)
+    both = {"fine τ kernels": kernels}
+    if GPU:
+        both |= {"fine τ": Ours(SCALE.fine.num_tokens, quality="fine", device=DEVICE)}
+    return compared(both, pictures(folder, batch, SCALE.side), kernels)
+
+
+def compared(these: dict[str, Any], images: Images, kernels: Kernels) -> dict[str, Any]:
+    """Milliseconds an image, and images a second, of some methods; memory of the kernels."""
+    for method in these.values():  # pays for compilation and memory
         method(method.prepared(images))
     result = {}
-    for name, timing in timings(methods(), images, SCALE.rounds, seconds=1.0).items():
-        result[f"{name}, ms an image"] = 1000 * timing.seconds / batch
-        result[f"{name}, images/s"] = batch / timing.seconds
+    for name, timing in timings(these, images, SCALE.rounds, seconds=1.0).items():
+        result[f"{name}, ms an image"] = 1000 * timing.seconds / len(images)
+        result[f"{name}, images/s"] = len(images) / timing.seconds
     if GPU:
-        given = Kernels().prepared(images)
+        given = kernels.prepared(images)
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        Kernels()(given)
+        kernels(given)
         taken = torch.cuda.max_memory_allocated() - before
-        result["bytes a pixel"] = taken / (batch * side**2)
+        result["bytes a pixel"] = taken / sum(image[0].numel() for image in given)
     return result
 
 
@@ -377,6 +433,13 @@ def launches_a_level(folder: Path) -> dict[str, Any]:
     result |= {f"{name} a level": four[name] - three[name] for name in four}
     both = device_work(partial(Kernels(vectors=True).tokens, images))
     return result | {f"{name} of τ+φ": both[name] for name in both}
+
+
+def fine_launches(folder: Path) -> dict[str, Any]:
+    """What the fine rule starts on the device for a batch."""
+    batch = max(batch for batch in SCALE.batches if batch <= 8)
+    images = Kernels().prepared(pictures(folder, batch, SCALE.side))
+    return dict(device_work(partial(Kernels(SCALE.fine).tokens, images)))
 
 
 def device_work(call: Callable[[], Any]) -> dict[str, int]:

@@ -47,10 +47,8 @@ def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) ->
 
 
 def has_body(device: torch.device, settings: Settings) -> bool:
-    """Whether a compiled body serves, now. The fine rule has one on the CPU."""
-    if settings.is_fine:
-        return device.type == "cpu" and kernels.fused(device, "fine")
-    return kernels.fused(device, "contraction")
+    """Whether a compiled body of the rule serves, now."""
+    return kernels.fused(device, "fine" if settings.is_fine else "contraction")
 
 
 def check_count(sizes: list[tuple[int, int]], settings: Settings) -> None:
@@ -124,9 +122,13 @@ def contracted(
 
 @contracted.register_kernel("cuda")
 def _(images: Sequence[Tensor], features_q: Tensor | None, settings: str) -> tuple[Tensor, ...]:
-    from spitgraph.contraction.cuda.hierarchy import contract
+    wanted = Settings.from_json(settings)
+    if wanted.is_fine:
+        from spitgraph.contraction.fine.cuda.hierarchy import contract
+    else:
+        from spitgraph.contraction.cuda.hierarchy import contract
 
-    return tuple(contract(list(images), features_q, Settings.from_json(settings)))
+    return tuple(contract(list(images), features_q, wanted))
 
 
 @contracted.register_fake

@@ -1,5 +1,6 @@
 """Label maps made elsewhere, their borders moved to where the picture's are."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, SupportsIndex
 
 import torch
@@ -12,10 +13,12 @@ from spitgraph.contraction.fine.graph import coarsened
 from spitgraph.contraction.fine.hierarchy import channel_weights
 from spitgraph.contraction.fine.refine import refine as refine_plain
 from spitgraph.contraction.graph import quantise
+from spitgraph.contraction.operator import fits
 from spitgraph.data import TokenData, tokens_from_hierarchy
 from spitgraph.grid import connected_parts
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.images import ImagesLike, checked_images
+from spitgraph.modes import exact_device
 from spitgraph.pixels import comparison_features
 from spitgraph.tokenizers.partition import label_maps
 
@@ -49,23 +52,42 @@ def refine(images: ImagesLike, partition: Any, *, passes: SupportsIndex = 8) -> 
         if pieces != count:
             name = f"label map {index}" if is_batch else "label map"
             raise ValueError(f"{name} must have connected regions: its {count} are {pieces} pieces")
-    new = [
-        refined(image.detach(), label, rounds) for image, label in zip(checked, labels, strict=True)
-    ]
+    new = refined([image.detach() for image in checked], labels, counts, rounds)
     hierarchy = Hierarchy.from_partition([label.flatten() for label in new], counts)
     return tokens_from_hierarchy(checked, hierarchy, is_batch=is_batch)
 
 
 def refined(
-    image: Shaped[Tensor, "3 H W"], label: Int64[Tensor, "H W"], passes: int
+    images: Sequence[Shaped[Tensor, "3 _H _W"]],
+    labels: Sequence[Int64[Tensor, "_H _W"]],
+    counts: list[int],
+    passes: int,
+) -> list[Int64[Tensor, "_H _W"]]:
+    """The same for images and regions 0 … n − 1 of each, by the body that serves."""
+    device = exact_device(images[0].device)
+    sizes = [(label.shape[0], label.shape[1]) for label in labels]
+    fused = kernels.fused(device, "fine") and fits(sizes, device)
+    if fused and device.type == "cuda":
+        from spitgraph.contraction.fine.cuda.refine import refine_labels
+
+        return refine_labels(images, labels, counts, passes)
+    by = refine_fused if fused else refine_plain
+    return [
+        refined_image(by, image, label, passes) for image, label in zip(images, labels, strict=True)
+    ]
+
+
+def refined_image(
+    by: Callable[..., Tensor],
+    image: Shaped[Tensor, "3 H W"],
+    label: Int64[Tensor, "H W"],
+    passes: int,
 ) -> Int64[Tensor, "H W"]:
-    """The same for one image and regions 0 … n − 1, by the body that serves."""
+    """The same for one image, by `refine_plain` or `refine_fused`."""
     features = comparison_features(image, "lab")
     features_q = coarsened(quantise(features)).view(-1, *label.shape)
     _, weights = channel_weights(features_q, lab=True)
     device = features.device  # for those without float64, the CPU
-    fused = device.type == "cpu" and kernels.fused(device, "fine")
-    by = refine_fused if fused else refine_plain
     return by(label.to(device), features_q, weights, passes).to(label.device)
 
 

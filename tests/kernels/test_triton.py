@@ -49,10 +49,11 @@ def run(*arguments, **variables):
 
 
 @pytest.mark.slow
-def test_kernels_compute_what_the_plain_path_does():
+@pytest.mark.parametrize("checks", ["triton_checks.py", "triton_fine_checks.py"])
+def test_kernels_compute_what_the_plain_path_does(checks):
     interpreted = {} if torch.cuda.is_available() else {"TRITON_INTERPRET": "1"}
-    checks = str(HERE / "triton_checks.py")
-    told = run("-m", "pytest", "-p", "no:cacheprovider", "-rs", checks, **interpreted)
+    arguments = "-m", "pytest", "-p", "no:cacheprovider", "-rs", str(HERE / checks)
+    told = run(*arguments, **interpreted)
     assert "passed" in told and "skipped" not in told
 
 
@@ -61,3 +62,4 @@ def test_kernels_compute_what_the_plain_path_does():
 def test_kernels_compile_and_fuse_no_arithmetic(tmp_path):
     told = run(str(HERE / "triton_compile.py"), TRITON_CACHE_DIR=str(tmp_path))
     assert "contract: 12 kernels" in told  # all that contraction has
+    assert "both rules: 27 kernels" in told  # and the fine rule

@@ -1,7 +1,7 @@
 """Compiles the Triton kernels for a GPU without one; run by test_triton.py.
 
 The compiler refuses much that the interpreter accepts. Exits with an error where a kernel of the
-contraction fuses a multiplication with an addition, or would let the assembler do so.
+contraction, by either rule, fuses a multiplication with an addition, or would let the assembler.
 """
 
 import re
@@ -14,6 +14,8 @@ from triton.runtime.jit import JITFunction
 from spitgraph.contraction import SIMILARITIES
 from spitgraph.contraction.cuda import hierarchy as contraction
 from spitgraph.contraction.cuda.colour import quantised_lab
+from spitgraph.contraction.fine.cuda import borders, nest
+from spitgraph.contraction.fine.cuda import hierarchy as fine
 from spitgraph.extractors.interpolation.cuda.vectors import token_vectors
 from spitgraph.regions.cuda import describe_regions
 from spitgraph.settings import Settings
@@ -50,12 +52,12 @@ def compile_only(driver, compiled):
     triton.runtime.driver.set_active(driver)
 
 
-def make_up_results():
+def make_up_results(module):
     """As nothing runs, say that every image chose three edges, and has all regions in one tree."""
-    choose, clusters = contraction.choose, contraction.clusters
+    choose, clusters = module.choose, module.clusters
 
-    def made_up_choice(level, settings):
-        choice = choose(level, settings)
+    def made_up_choice(level, *args):
+        choice = choose(level, *args)
         level.tally.fill_(3)
         choice.parent.zero_()
         return choice
@@ -63,7 +65,22 @@ def make_up_results():
     def made_up_clusters(*args):
         return [cluster.zero_() for cluster in clusters(*args)]
 
-    contraction.choose, contraction.clusters = made_up_choice, made_up_clusters
+    module.choose, module.clusters = made_up_choice, made_up_clusters
+
+
+def make_up_fine_results():
+    """The same; and that some pixel sides are between regions, and all parts are pixels."""
+    make_up_results(fine)
+    added_up, first_members = borders.added_up, nest.first_members
+
+    def made_up_borders(level, pairs, *args):
+        return added_up(level, pairs.new_zeros(max(len(pairs), 3)), *args)
+
+    def made_up_parts(parent):
+        first_members(parent)
+        return parent, parent + 1
+
+    borders.added_up, nest.first_members = made_up_borders, made_up_parts
 
 
 def compile_contraction():
@@ -74,6 +91,11 @@ def compile_contraction():
         for count in (None, HEIGHT * WIDTH - 4):  # the latter leaves one edge to the last level
             settings = Settings(3, num_tokens=count, similarity=similarity, compactness=0.5)
             contraction.contract(images, features_q, settings)
+
+
+def compile_fine():
+    """In the last level three regions are left: only cheap pairs merge, and one too many would."""
+    fine.contract([torch.zeros(3, HEIGHT, WIDTH)], None, Settings(num_tokens=2, quality="fine"))
 
 
 def compile_the_others():
@@ -91,10 +113,14 @@ def compile_the_others():
 if __name__ == "__main__":
     driver, compiled = Driver(), {}
     compile_only(driver, compiled)
-    make_up_results()
+    make_up_results(contraction)
+    make_up_fine_results()
     for driver.architecture in ARCHITECTURES:
         compile_contraction()
     print(f"contract: {len(compiled)} kernels")
+    for driver.architecture in ARCHITECTURES:
+        compile_fine()
+    print(f"both rules: {len(compiled)} kernels")
     for name, versions in compiled.items():
         assert {kernel.metadata.target.arch for kernel in versions} == set(ARCHITECTURES), name
         for kernel in versions:

@@ -14,7 +14,8 @@ from spitgraph.contraction.cuda.colour import quantised_lab
 from spitgraph.contraction.cuda.connect import connect
 from spitgraph.contraction.cuda.level import Level, level_zero
 from spitgraph.contraction.cuda.reduce import pooled
-from spitgraph.contraction.cuda.select import choose, clusters, keep_strongest
+from spitgraph.contraction.cuda.select import choose, keep_strongest
+from spitgraph.contraction.cuda.trees import clusters
 from spitgraph.contraction.hierarchy import check_headway
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cuda.images import channels, sides

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
-from spitgraph.contraction.cuda.weights import pixel_edge_weight, weigh
+from spitgraph.contraction.cuda.weights import Weights, pixel_edge_weight, weigh
 from spitgraph.kernels.cuda.jit import kernel, launch, mix, on_device, unmix
 from spitgraph.kernels.cuda.programs import (
     COUNT,
@@ -159,9 +159,12 @@ def point(
 def choose(level: Level, settings: Settings) -> Choice:
     """The edge that each region chooses; and in the tally how many there are in each image."""
     if level.edges is None:
-        best, priority = strongest_of_pixels(level, settings)
-    else:
-        best, priority = strongest_of_regions(level, settings)
+        return pointed(level, *strongest_of_pixels(level, settings))
+    return pointed(level, *strongest_of_regions(level, settings))
+
+
+def pointed(level: Level, best: Int64[Tensor, " n"], priority: Int64[Tensor, " n"]) -> Choice:
+    """Regions that point along edges of these strengths and priorities; the tally counts them."""
     choice = Choice(
         best=best,
         priority=priority,
@@ -221,6 +224,11 @@ def strongest_of_regions(
             merging=level.merging,
             num_images=level.num_images,
         )
+    return weights.best, highest_priorities(level, weights, to_a_count)
+
+
+def highest_priorities(level: Level, weights: Weights, to_a_count: bool) -> Int64[Tensor, " n"]:
+    """The highest priority among the strongest edges of each region that merges."""
     launch(
         strongest_edges,
         level.room,
@@ -238,7 +246,7 @@ def strongest_of_regions(
         num_images=level.num_images,
         ASIDE=to_a_count,
     )
-    return weights.best, weights.priority
+    return weights.priority
 
 
 # ---- METHOD 2.7: to an exact count ---------------------------------------------------------------
@@ -290,89 +298,3 @@ def among_strongest(
     keep = torch.empty_like(choice.owner, dtype=torch.bool)
     keep[order] = rank < torch.cat([at_most, none])[image]
     return keep
-
-
-# ---- METHOD 2.5: clusters ------------------------------------------------------------------------
-
-
-@kernel
-def find_roots(parent, first, num_regions, BLOCK: tl.constexpr):
-    """Root of every region's tree, and the first region of every tree.
-
-    Every region climbs, and leaves behind how far it came. So others that climb through it take
-    longer and longer strides, as in pointer doubling, without a launch for every round. Whatever
-    they read of each other while writing, it is an ancestor.
-    """
-    region, inside = own_row(num_regions, BLOCK)
-    here = tl.load(parent + region, mask=inside, other=0)
-    above = tl.load(parent + here, mask=inside, other=0, volatile=True)
-    while tl.max((inside & (above != here)).to(tl.int32), 0) > 0:
-        tl.store(parent + region, above, mask=inside)
-        here = above
-        above = tl.load(parent + here, mask=inside, other=0, volatile=True)
-    tl.atomic_min(first + here, region, mask=inside, sem="relaxed")
-
-
-@kernel
-def mark_first(parent, first, first_of, is_first, num_regions, BLOCK: tl.constexpr):
-    """The first region of every region's tree, and whether it is the region itself."""
-    region, inside = own_row(num_regions, BLOCK)
-    root = tl.load(parent + region, mask=inside, other=0)
-    leader = tl.load(first + root, mask=inside, other=0)
-    tl.store(first_of + region, leader, mask=inside)
-    tl.store(is_first + region, (leader == region).to(tl.int32), mask=inside)
-
-
-@kernel
-def number_by_first(
-    first_of, firsts_so_far, table, new_table, cluster, parent, num_images, BLOCK: tl.constexpr
-):
-    """Cluster of every region, in order of their first ones: in the batch, and in its image."""
-    image, start, count, local, inside = own_elements(table, num_images, BLOCK)
-    if tl.program_id(0) * BLOCK >= count:
-        return
-    region = start + local
-    leader = tl.load(first_of + region, mask=inside, other=0)
-    number = tl.load(firsts_so_far + leader, mask=inside, other=1) - 1
-    new_start = tl.load(new_table + num_images * START + image)
-    tl.store(cluster + region, number, mask=inside)
-    tl.store(parent + region, number - new_start, mask=inside)
-
-
-def clusters(
-    level: Level, choice: Choice, table: Int64[Tensor, "4 B"]
-) -> tuple[Int32[Tensor, " n"], Int64[Tensor, " n"]]:
-    """Cluster of every region, in order of their first ones: in the batch, and in its image.
-
-    Args:
-        level: The level.
-        choice: What its regions chose. Their parents become the roots of their trees.
-        table: The next level's.
-    """
-    num_regions, parent = level.num_regions, choice.parent
-    first = torch.full_like(parent, num_regions)
-    launch(find_roots, num_regions, 1, parent=parent, first=first, num_regions=num_regions)
-    first_of, is_first, cluster = parent.new_empty(3, num_regions)
-    launch(
-        mark_first,
-        num_regions,
-        1,
-        parent=parent,
-        first=first,
-        first_of=first_of,
-        is_first=is_first,
-        num_regions=num_regions,
-    )
-    parent_in_image = torch.empty_like(choice.best)
-    launch(
-        number_by_first,
-        *level.launched,
-        first_of=first_of,
-        firsts_so_far=is_first.cumsum(0, dtype=torch.int32),
-        table=level.table,
-        new_table=table,
-        cluster=cluster,
-        parent=parent_in_image,
-        num_images=level.num_images,
-    )
-    return cluster, parent_in_image

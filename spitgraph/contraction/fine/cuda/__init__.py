@@ -1,0 +1,1 @@
+"""The fine rule on CUDA, by Triton: a batch at once."""

@@ -1,0 +1,247 @@
+"""What separates two pixels, and which are cheapest to merge (METHOD 10.1, 10.2)."""
+# mypy: allow-untyped-defs, allow-incomplete-defs
+
+import torch
+import triton.language as tl
+from jaxtyping import Int32, Int64
+from torch import Tensor
+
+from spitgraph.contraction.cuda.level import Level, empty_tally
+from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
+from spitgraph.contraction.cuda.select import edge_priority
+from spitgraph.contraction.fine import rule
+from spitgraph.contraction.fine.cuda.costs import merge_cost, squared_distance, strength
+from spitgraph.kernels.cuda.jit import kernel, launch, on_device, whole
+from spitgraph.kernels.cuda.programs import next_pixel, own_elements, own_pixels
+
+
+def coarsened(features_q: Int32[Tensor, "C P"]) -> Int32[Tensor, "C P"]:
+    """Features in the steps of `contract` as those of the fine rule."""
+    return (features_q + (1 << (rule.COARSER - 1))) >> rule.COARSER
+
+
+def channel_weights(features_q: Int32[Tensor, "C P"], lab: bool) -> Int64[Tensor, "2 C"]:
+    """What each channel counts: where regions merge, and where pixels change sides."""
+    even = [rule.EVEN_WEIGHT] * len(features_q)
+    both = [rule.MERGE_WEIGHTS, rule.REFINE_WEIGHTS] if lab else [even, even]
+    return on_device(both, features_q.device)
+
+
+# ---- evidence ------------------------------------------------------------------------------------
+
+
+@kernel
+def sum_patches(
+    features_q, table, patch, num_pixels, num_images, CHANNELS: tl.constexpr, BLOCK: tl.constexpr
+):
+    """Features summed over the 3 × 3 pixels around each; borders are repeated."""
+    image, start, count, height, width, local, y, x, inside = own_pixels(table, num_images, BLOCK)
+    if tl.program_id(0) * BLOCK >= count:
+        return
+    left = tl.maximum(x - 1, 0) - x
+    right = tl.minimum(x + 1, width - 1) - x
+    up = (tl.maximum(y - 1, 0) - y) * width
+    down = (tl.minimum(y + 1, height - 1) - y) * width
+    pixel = start + local
+    for channel in range(CHANNELS):
+        row = channel * num_pixels.to(tl.int64)
+        here = features_q + row + pixel
+        total = sum_of_three(here + up, left, right, inside)
+        total += sum_of_three(here, left, right, inside)
+        total += sum_of_three(here + down, left, right, inside)
+        tl.store(patch + row + pixel, total, mask=inside)
+
+
+@kernel
+def sum_of_three(here, left, right, inside):
+    """Values at some places, and at those so far to their left and right, added."""
+    total = tl.load(here + left, mask=inside, other=0)
+    total += tl.load(here, mask=inside, other=0)
+    return total + tl.load(here + right, mask=inside, other=0)
+
+
+@kernel
+def measure_evidence(
+    patch, table, weights, evidence, num_pixels, num_images,
+    CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """How different the patches before each pixel and behind the next one are: right, then below.
+
+    Distances of their sums, to the nearest whole step. Those across the image's border mean
+    nothing.
+    """
+    image, start, count, height, width, local, y, x, inside = own_pixels(table, num_images, BLOCK)
+    if tl.program_id(0) * BLOCK >= count:
+        return
+    for side in tl.static_range(2):
+        if side == 0:
+            before = local + tl.maximum(x - 1, 0) - x
+            behind = local + tl.minimum(x + 2, width - 1) - x
+        else:
+            before = local + (tl.maximum(y - 1, 0) - y) * width
+            behind = local + (tl.minimum(y + 2, height - 1) - y) * width
+        square = squared_distance(
+            patch, start + before, start + behind, inside, weights, num_pixels, CHANNELS
+        )
+        at = evidence + side * num_pixels.to(tl.int64) + start + local
+        tl.store(at, whole(tl.sqrt(square)).to(tl.int32), mask=inside)
+
+
+def find_evidence(pixels: Level) -> Int32[Tensor, "2 P"]:
+    """Evidence of the sides between each pixel and the one right of it; and the one below."""
+    features_q = pixels.sums
+    patch = torch.empty_like(features_q)
+    batch = {
+        "table": pixels.table,
+        "num_pixels": pixels.num_regions,
+        "num_images": pixels.num_images,
+        "CHANNELS": pixels.channels,
+    }
+    launch(sum_patches, *pixels.launched, features_q=features_q, patch=patch, **batch)
+    evidence = features_q.new_empty(2, pixels.num_regions)
+    even = pixels.table.new_ones(pixels.channels)
+    launch(
+        measure_evidence, *pixels.launched, patch=patch, weights=even, evidence=evidence, **batch
+    )
+    return evidence
+
+
+# ---- the cheapest edge of every pixel ------------------------------------------------------------
+
+
+@kernel
+def cheapest_pixel_edges(
+    features_q, evidence, table, weights, best, priority, num_pixels, num_images,
+    CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Every pixel looks at its four neighbours. No list of edges, nothing atomic."""
+    image, start, count, height, width, local, y, x, inside = own_pixels(table, num_images, BLOCK)
+    if tl.program_id(0) * BLOCK >= count:
+        return
+    strongest = tl.full([BLOCK], NO_WEIGHT, tl.int64)
+    first = tl.full([BLOCK], NO_PRIORITY, tl.int64)
+    one = tl.full([BLOCK], 1.0, tl.float64)
+    none = tl.zeros([BLOCK], tl.float64)
+    for side in tl.static_range(4):
+        other, there = next_pixel(side, local, y, x, height, width, inside)
+        u = tl.minimum(local, other)
+        v = tl.maximum(local, other)
+        row = evidence + (side % 2) * num_pixels.to(tl.int64)
+        apart = tl.load(row + start + u, mask=there, other=0).to(tl.float64)
+        distance = squared_distance(
+            features_q, start + u, start + v, there, weights, num_pixels, CHANNELS
+        )
+        bits = strength(merge_cost(one, one, distance, none, one, apart))
+        rank = edge_priority(u, v)
+        better = there & ((bits > strongest) | ((bits == strongest) & (rank > first)))
+        strongest = tl.where(better, bits, strongest)
+        first = tl.where(better, rank, first)
+    tl.store(best + start + local, strongest, mask=inside)
+    tl.store(priority + start + local, first, mask=inside)
+
+
+def cheapest_of_pixels(
+    pixels: Level, evidence: Int32[Tensor, "2 P"], weights: Int64[Tensor, " C"]
+) -> tuple[Int64[Tensor, " P"], Int64[Tensor, " P"]]:
+    """Strength and priority of every pixel's cheapest edge."""
+    best, priority = pixels.table.new_empty(2, pixels.num_regions)
+    launch(
+        cheapest_pixel_edges,
+        *pixels.launched,
+        features_q=pixels.sums,
+        evidence=evidence,
+        table=pixels.table,
+        weights=weights,
+        best=best,
+        priority=priority,
+        num_pixels=pixels.num_regions,
+        num_images=pixels.num_images,
+        CHANNELS=pixels.channels,
+    )
+    return best, priority
+
+
+# ---- what regions of pixels hold -----------------------------------------------------------------
+
+
+@kernel
+def pool_pixels(
+    features_q, label, table, weights, sums, size, num_pixels, num_regions, num_images,
+    CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Sums, weighted squares and sizes of regions, from their pixels."""
+    image, start, count, local, inside = own_elements(table, num_images, BLOCK)
+    if tl.program_id(0) * BLOCK >= count:
+        return
+    pixel = start + local
+    region = tl.load(label + pixel, mask=inside, other=0)
+    one = tl.full([BLOCK], 1, tl.int32)
+    move_pixels(
+        features_q, pixel, region, one, inside, weights, sums, size, num_pixels, num_regions,
+        CHANNELS,
+    )  # fmt: skip
+
+
+@kernel
+def move_pixels(
+    features_q, pixel, region, times, moves, weights, sums, size, num_pixels, num_regions,
+    CHANNELS: tl.constexpr,
+):  # fmt: skip
+    """Add pixels to regions' sums, squares and sizes; or take them away, with `times` −1."""
+    rows = num_regions.to(tl.int64)
+    sign = times.to(tl.int64)
+    square = tl.zeros(pixel.shape, tl.int64)
+    for channel in range(CHANNELS):
+        at = channel * num_pixels.to(tl.int64) + pixel
+        value = tl.load(features_q + at, mask=moves, other=0).to(tl.int64)
+        square += tl.load(weights + channel) * value * value
+        place = sums + channel * rows + region
+        tl.atomic_add(place, sign * value, mask=moves, sem="relaxed")
+    place = sums + CHANNELS * rows + region
+    tl.atomic_add(place, sign * square, mask=moves, sem="relaxed")
+    tl.atomic_add(size + region, times, mask=moves, sem="relaxed")
+
+
+def pooled_pixels(
+    pixels: Level,
+    label: Int32[Tensor, " P"],
+    counts: list[int],
+    table: Int64[Tensor, "4 B"],
+    weights: Int64[Tensor, " C"],
+) -> Level:
+    """The regions of a partition, as yet without edges.
+
+    Args:
+        pixels: All of the batch.
+        label: Region of each, numbered over the batch.
+        counts: Regions of each image.
+        table: Where they are.
+        weights: What each channel counts in the squares.
+    """
+    num_regions, device = sum(counts), label.device
+    shape = pixels.channels + 1, num_regions
+    result = Level(
+        sums=torch.zeros(shape, dtype=torch.int64, device=device),
+        size=torch.zeros(num_regions, dtype=torch.int32, device=device),
+        box=None,
+        edges=None,
+        table=table,
+        tally=empty_tally(len(counts), device),
+        counts=counts,
+        compactness=None,
+    )
+    launch(
+        pool_pixels,
+        *pixels.launched,
+        features_q=pixels.sums,
+        label=label,
+        table=pixels.table,
+        weights=weights,
+        sums=result.sums,
+        size=result.size,
+        num_pixels=pixels.num_regions,
+        num_regions=num_regions,
+        num_images=pixels.num_images,
+        CHANNELS=pixels.channels,
+    )
+    return result
