@@ -53,36 +53,41 @@ def clear(borders: Borders, num_regions: int) -> None:
         borders.place[i] = _NONE
 
 
-@part
-def add(borders: Borders, count: int, end: int, a: int, b: int, length: int, evidence: int) -> int:
-    """Add a piece of the border between a and b; which pair that is, `count` if it is new.
+@kernel
+def find_pair(borders: Borders, count: int, end: int, a: int, b: int) -> int:
+    """Which pair a and b are; it is `count`, with no border yet, if it is new.
 
     Args:
-        borders: Added to.
+        borders: Where it is looked for, and put.
         count: Pairs so far.
         end: Places of the table that are used.
         a: One region.
         b: The other.
-        length: Pixel sides.
-        evidence: Summed.
     """
     low, high = min(a, b), max(a, b)
     at = np.int64(low) * SPREAD + (np.int64(high) & (SPREAD - 1))
     while True:
         pair = np.int64(borders.place[at])
         if pair == _NONE:
-            pair = count
-            borders.place[at] = pair
-            borders.u[pair], borders.v[pair] = low, high
-            borders.length[pair], borders.evidence[pair] = length, evidence
-            return pair
+            borders.place[at] = count
+            borders.u[count], borders.v[count] = low, high
+            borders.length[count] = borders.evidence[count] = 0
+            return count
         if borders.u[pair] == low and borders.v[pair] == high:
-            borders.length[pair] += length
-            borders.evidence[pair] += evidence
             return pair
         at += 1
         if at >= end:
             at = 0
+
+
+@kernel
+def differing(one: np.ndarray, other: np.ndarray, places: np.ndarray) -> int:
+    """Where two rows differ; in how many places."""
+    count = np.uint32(0)
+    for x in range(len(other)):
+        places[count] = x
+        count += np.uint32(one[x] != other[x])
+    return np.int64(count)
 
 
 @kernel
@@ -97,27 +102,28 @@ def list_borders(
     """The borders of regions of pixels; how many pairs there are."""
     clear(borders, num_regions)
     end = SPREAD * num_regions + 1
+    places = np.empty(width, np.int32)
     count = 0
     for row in range(0, len(label), width):
         here = label[row : row + width]
-        for x in range(width - 1):
-            if here[x] != here[x + 1]:
-                pair = add(borders, count, end, here[x], here[x + 1], 1, right[row + x])
-                count += pair == count
+        for k in range(differing(here, here[1:], places)):
+            x = places[k]
+            pair = find_pair(borders, count, end, here[x], here[x + 1])
+            borders.length[pair] += 1
+            borders.evidence[pair] += right[row + x]
+            count += pair == count
         if row + width < len(label):
             under = label[row + width : row + 2 * width]
-            last, last_a, last_b = -1, _NONE, _NONE
-            for x in range(width):
+            pair, last_a, last_b = 0, _NONE, _NONE
+            for k in range(differing(here, under, places)):
+                x = places[k]
                 a, b = here[x], under[x]
-                if a == b:
-                    continue
-                if a == last_a and b == last_b:
-                    borders.length[last] += 1
-                    borders.evidence[last] += below[row + x]
-                else:
-                    last = add(borders, count, end, a, b, 1, below[row + x])
-                    count += last == count
+                if a != last_a or b != last_b:
+                    pair = find_pair(borders, count, end, a, b)
                     last_a, last_b = a, b
+                borders.length[pair] += 1
+                borders.evidence[pair] += below[row + x]
+                count += pair == count
     return count
 
 
@@ -125,13 +131,37 @@ def list_borders(
 def merge_borders(
     cluster: np.ndarray, old: Borders, old_count: int, num_regions: int, borders: Borders
 ) -> int:
-    """The borders of clusters of regions; how many pairs there are."""
+    """The borders of clusters of regions; how many pairs there are.
+
+    A pair of regions that stay alone goes on as it is: no other can become the same.
+
+    Args:
+        cluster: [≥ old n] uint32, of each region; numbered by their first members.
+        old: The borders of regions.
+        old_count: How many.
+        num_regions: How many clusters.
+        borders: Written.
+    """
     clear(borders, num_regions)
-    end = SPREAD * num_regions + 1
-    count = 0
+    members = np.zeros(num_regions, np.int32)
+    for r in range(len(cluster)):
+        members[cluster[r]] += 1
+    others = np.empty(old_count, np.int32)
+    count, waiting = np.uint32(0), np.uint32(0)
     for e in range(old_count):
         a, b = cluster[old.u[e]], cluster[old.v[e]]
-        if a != b:
-            pair = add(borders, count, end, a, b, old.length[e], old.evidence[e])
-            count += pair == count
-    return count
+        borders.u[count], borders.v[count] = a, b
+        borders.length[count], borders.evidence[count] = old.length[e], old.evidence[e]
+        alone = members[a] + members[b] == 2
+        count += np.uint32((a != b) & alone)
+        others[waiting] = e
+        waiting += np.uint32((a != b) & (alone ^ 1))
+    end = SPREAD * num_regions + 1
+    total = np.int64(count)
+    for k in range(np.int64(waiting)):
+        e = others[k]
+        pair = find_pair(borders, total, end, cluster[old.u[e]], cluster[old.v[e]])
+        borders.length[pair] += old.length[e]
+        borders.evidence[pair] += old.evidence[e]
+        total += pair == total
+    return total

@@ -131,12 +131,13 @@ def merge_regions(
     region = np.arange(n).astype(np.uint32)  # of each region of the beginning
     while n > target:
         all_merge = len(label) < _LEAST * n
+        before = n
         n = merge_round(borders, count, held, weights, known, len(label), target, cluster)
         for r in range(len(region)):
             region[r] = cluster[region[r]]
         held = pool(held, cluster, n)
         if n > target:
-            count = merge_borders(cluster, borders, count, n, spare)
+            count = merge_borders(cluster[:before], borders, count, n, spare)
             borders, spare = spare, borders
             if all_merge:
                 for p in range(len(label)):

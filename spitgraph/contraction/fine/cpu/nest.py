@@ -25,8 +25,10 @@ def meet(fine: np.ndarray, coarse: np.ndarray, width: int, common: np.ndarray) -
             out[x] = LEFT * ((a[x] == a[x - 1]) & (b[x] == b[x - 1]))
         if row > 0:
             above_a, above_b = fine[row - width : row], coarse[row - width : row]
-            for x in range(width):
-                out[x] += UP * ((a[x] == above_a[x]) & (b[x] == above_b[x]))
+            above = direction[row - width : row]
+            for x in range(width):  # once for two runs: the pixels left of these say the same
+                joined = (a[x] == above_a[x]) & (b[x] == above_b[x])
+                out[x] |= UP * (joined & ((out[x] & above[x] & LEFT) ^ LEFT))
     number = np.empty(len(fine), np.uint32)
     count = grow_trees(direction, width, common, number)
     for p in range(len(common)):

@@ -1,66 +1,127 @@
-"""Pixels on borders change sides (`naive.refine`)."""
+"""Pixels on borders change sides (`naive.refine`).
+
+Most pixels that are looked at have one region beside their own, and stay. So they are gone through
+in steps without branches, each of which keeps some: a wrong guess of the processor costs more than
+all that is computed of a pixel.
+"""
 
 import numpy as np
 
-from spitgraph.contraction.fine.rule import SIMPLE
-from spitgraph.kernels.cpu.jit import kernel, part
+from spitgraph.contraction.fine.rule import RING, SIMPLE
+from spitgraph.kernels.cpu.jit import kernel
 
 _SIMPLE = np.array(SIMPLE)
-
-
-@part
-def squared_distance(
-    features_q: np.ndarray, pixel: int, mean: np.ndarray, region: int, weights: np.ndarray
-) -> float:
-    """‖x − μ‖² of a pixel and a region, weighted; channels added in order."""
-    total = 0.0
-    for c in range(len(weights)):
-        step = np.float64(features_q[c, pixel]) - mean[region, c]
-        total += weights[c] * (step * step)
-    return total
-
-
-@part
-def own_neighbours(label: np.ndarray, p: int, stride: int, region: int) -> int:
-    """Bit k is set where neighbour k of `rule.RING` is of the region."""
-    return (
-        (label[p - stride] == region)
-        + 2 * (label[p - stride + 1] == region)
-        + 4 * (label[p + 1] == region)
-        + 8 * (label[p + stride + 1] == region)
-        + 16 * (label[p + stride] == region)
-        + 32 * (label[p + stride - 1] == region)
-        + 64 * (label[p - 1] == region)
-        + 128 * (label[p - stride - 1] == region)
-    )
+#: The first neighbour across a side that is not of a pixel's region, by which are: (y, x) to it.
+_ASIDE = np.array(
+    [next((RING[k] for k in (0, 2, 4, 6) if not own >> k & 1), (0, 0)) for own in range(256)]
+)
 
 
 @kernel
-def border_pixels(
-    label: np.ndarray, stride: int, first: int, last: int, looked_at: np.ndarray, found: np.ndarray
-) -> int:
-    """Every second pixel of a row, if it is looked at and touches another region; how many.
+def flag_borders(
+    label: np.ndarray, stride: int, start: int, marked: np.ndarray, since: int, flags: np.ndarray
+) -> None:
+    """Which pixels of a row are looked at and touch another region.
 
     Args:
         label: [(H + 2)·(W + 2)] int32, regions, −1 around the image.
         stride: W + 2.
-        first: Place of the first such pixel.
-        last: Behind the row.
-        looked_at: As `label`, uint8, 1 at the pixels that are looked at.
-        found: [≥ (W + 1) // 2] int32, written: their places.
+        start: Place of the row's first pixel.
+        marked: As `label`; see `find_moves`.
+        since: The same.
+        flags: [W] uint8, written.
     """
-    count = np.uint32(0)
-    for p in range(first, last, 2):
-        own = label[p]
-        same = (
-            (label[p - stride] == own)
-            & (label[p + 1] == own)
-            & (label[p + stride] == own)
-            & (label[p - 1] == own)
+    width = stride - 2
+    here, to_the_right = label[start : start + width], label[start + 1 : start + 1 + width]
+    to_the_left = label[start - 1 : start - 1 + width]
+    above = label[start - stride : start - stride + width]
+    below = label[start + stride : start + stride + width]
+    mark, least = marked[start : start + width], np.int32(since)
+    for x in range(width):
+        own = here[x]
+        inside = (
+            ((above[x] == own) | (above[x] < 0))
+            & ((to_the_right[x] == own) | (to_the_right[x] < 0))
+            & ((below[x] == own) | (below[x] < 0))
+            & ((to_the_left[x] == own) | (to_the_left[x] < 0))
         )
-        found[count] = p
-        count += np.uint32(looked_at[p] & (same ^ 1))
+        flags[x] = (mark[x] >= least) & (inside ^ 1)
+
+
+@kernel
+def keep_flagged(flags: np.ndarray, first: int, start: int, places: np.ndarray) -> int:
+    """Places of every second pixel from the `first` on that is flagged; how many.
+
+    Eight at a time are passed over where none is, as is so of most in later passes.
+
+    Args:
+        flags: [W] uint8, and zeros up to a multiple of eight.
+        first: 0 or 1.
+        start: Place of pixel 0.
+        places: [≥ W / 2 + 1] int32, written.
+    """
+    eights = flags.view(np.uint64)
+    count = np.uint32(0)
+    for e in range(len(eights)):
+        if eights[e] != 0:
+            for x in range(8 * e + first, 8 * e + 8, 2):
+                places[count] = start + x
+                count += np.uint32(flags[x])
     return np.int64(count)
+
+
+@kernel
+def keep_simple(
+    label: np.ndarray, stride: int, places: np.ndarray, count: int, neighbours: np.ndarray
+) -> int:
+    """Of `count` places, those without which their region stays connected; how many.
+
+    Their `neighbours` [≥ count] uint8 are written: bit k is set where neighbour k of `rule.RING` is
+    of the region.
+    """
+    kept = np.uint32(0)
+    for k in range(count):
+        p = places[k]
+        region = label[p]
+        own = (
+            (label[p - stride] == region)
+            + 2 * (label[p - stride + 1] == region)
+            + 4 * (label[p + 1] == region)
+            + 8 * (label[p + stride + 1] == region)
+            + 16 * (label[p + stride] == region)
+            + 32 * (label[p + stride - 1] == region)
+            + 64 * (label[p - 1] == region)
+            + 128 * (label[p - stride - 1] == region)
+        )
+        places[kept], neighbours[kept] = p, own
+        kept += np.uint32(_SIMPLE[own])
+    return np.int64(kept)
+
+
+@kernel
+def cheapest_other(
+    label: np.ndarray,
+    stride: int,
+    p: int,
+    pixel: int,
+    features_q: np.ndarray,
+    weights: np.ndarray,
+    known: np.ndarray,
+) -> tuple[float, int]:
+    """What the best of several regions beside a pixel's own costs, and which it is."""
+    region, channels = label[p], len(weights)
+    best, chosen = np.inf, region
+    for step in (-stride, 1, stride, -1):
+        other = label[p + step]
+        if other >= 0 and other != region and other != chosen:
+            cost = 0.0
+            for c in range(channels):
+                away = np.float64(features_q[c, pixel]) - known[other, c]
+                cost += weights[c] * (away * away)
+            cost *= known[other, channels + 1]
+            if cost < best:
+                best, chosen = cost, other
+    return best, chosen
 
 
 @kernel
@@ -69,14 +130,14 @@ def find_moves(
     height: int,
     width: int,
     phase: int,
-    looked_at: np.ndarray,
+    marked: np.ndarray,
     in_row: np.ndarray,
+    since: int,
     features_q: np.ndarray,
     weights: np.ndarray,
-    mean: np.ndarray,
-    leaving: np.ndarray,
-    joining: np.ndarray,
+    known: np.ndarray,
     moving: np.ndarray,
+    pixels: np.ndarray,
     target: np.ndarray,
 ) -> int:
     """Which pixels of a phase move, and where to; how many.
@@ -86,62 +147,97 @@ def find_moves(
         height: H.
         width: W.
         phase: 2·(y mod 2) + x mod 2 of the pixels.
-        looked_at: As `label`, uint8, which pixels are looked at.
-        in_row: [H + 2] uint8, whether any in a row may be.
+        marked: As `label`, the last pass in which a pixel of the 3 × 3 around this one moved.
+        in_row: [H + 2] int32, the same of any pixel in a row.
+        since: Pixels are looked at that are marked with this pass or a later one.
         features_q: [C, H·W] int32.
         weights: [C] float64.
-        mean: [n, C] float64.
-        leaving: [n] float64, what a pixel's distance counts in the region that it leaves.
-        joining: [n] float64, and in one that it joins.
+        known: [n, C + 2] float64; see `update`.
         moving: [≥ such pixels] int32, written: places in `label`.
+        pixels: The same for the pixels of the image.
         target: The same for the regions.
     """
-    stride = width + 2
-    candidates = np.empty(width, np.int32)
-    found = 0
+    stride, channels = width + 2, len(weights)
+    flags = np.zeros(-(-width // 8) * 8, np.uint8)
+    places, own = np.empty(len(flags), np.int32), np.empty(len(flags), np.uint8)
+    offset = _ASIDE[:, 0] * stride + _ASIDE[:, 1]
+    found = np.uint32(0)
     for y in range(phase // 2, height, 2):
-        if not in_row[y + 1]:
+        if in_row[y + 1] < since:
             continue
         start = (y + 1) * stride + 1
-        first = start + phase % 2
-        count = border_pixels(label, stride, first, start + width, looked_at, candidates)
+        flag_borders(label, stride, start, marked, since, flags[:width])
+        count = keep_flagged(flags, phase % 2, start, places)
+        count = keep_simple(label, stride, places, count, own)
         for k in range(count):
-            p = candidates[k]
+            p = places[k]
             region = label[p]
-            if not _SIMPLE[own_neighbours(label, p, stride, region)] or leaving[region] < 0.0:
-                continue
+            up, right, down, left = label[p - stride], label[p + 1], label[p + stride], label[p - 1]
+            other = label[p + offset[own[k]]]
+            single = (
+                ((up == region) | (up == other))
+                & ((right == region) | (right == other))
+                & ((down == region) | (down == other))
+                & ((left == region) | (left == other))
+                & (other >= 0)
+            )
             pixel = y * width + p - start
-            best = leaving[region] * squared_distance(features_q, pixel, mean, region, weights)
-            chosen = last = region
-            for other in (label[p - stride], label[p + 1], label[p + stride], label[p - 1]):
-                if other >= 0 and other != region and other != last:
-                    last = other
-                    cost = joining[other] * squared_distance(
-                        features_q, pixel, mean, other, weights
-                    )
-                    if cost < best:
-                        best, chosen = cost, other
-            if chosen != region:
-                moving[found], target[found] = p, chosen
-                found += 1
-    return found
+            stays = cost = 0.0
+            for c in range(channels):
+                x = np.float64(features_q[c, pixel])
+                away, beyond = x - known[region, c], x - known[other, c]
+                stays += weights[c] * (away * away)
+                cost += weights[c] * (beyond * beyond)
+            stays *= known[region, channels]
+            cost *= known[other, channels + 1]
+            if not single:
+                cost, other = cheapest_other(label, stride, p, pixel, features_q, weights, known)
+            moving[found], pixels[found], target[found] = p, pixel, other
+            found += np.uint32((cost < stays) & (other != region))
+    return np.int64(found)
 
 
 @kernel
-def update(
-    held: np.ndarray,
-    channels: int,
-    mean: np.ndarray,
-    leaving: np.ndarray,
-    joining: np.ndarray,
-    r: int,
-) -> None:
-    """What a region's pixels are compared with, once it has changed."""
+def update(held: np.ndarray, channels: int, known: np.ndarray, r: int) -> None:
+    """What pixels are compared with, of a region that has changed.
+
+    Args:
+        held: [n, C + 2] int64; see `rounds.describe`.
+        channels: C.
+        known: [n, C + 2] float64, written: means, what a pixel's distance counts in the region that
+            it would leave, and in one that it would join.
+        r: The region.
+    """
     size = np.float64(held[r, channels + 1])
     for c in range(channels):
-        mean[r, c] = np.float64(held[r, c]) / size
-    leaving[r] = size / (size - 1.0) if size > 1.0 else -1.0
-    joining[r] = size / (size + 1.0)
+        known[r, c] = np.float64(held[r, c]) / size
+    known[r, channels] = size / max(size - 1.0, 1.0)  # the last pixel does not leave
+    known[r, channels + 1] = size / (size + 1.0)
+
+
+@kernel
+def give(
+    features_q: np.ndarray,
+    square_weights: np.ndarray,
+    held: np.ndarray,
+    source: np.ndarray,
+    pixels: np.ndarray,
+    target: np.ndarray,
+) -> None:
+    """What pixels hold goes from their old regions to the new ones; see `refine`."""
+    channels = len(square_weights)
+    for k in range(len(source)):
+        pixel, old, new = pixels[k], source[k], target[k]
+        square = 0
+        for c in range(channels):
+            value = np.int64(features_q[c, pixel])
+            held[old, c] -= value
+            held[new, c] += value
+            square += square_weights[c] * value * value
+        held[old, channels] -= square
+        held[new, channels] += square
+        held[old, channels + 1] -= 1
+        held[new, channels + 1] += 1
 
 
 @kernel
@@ -170,21 +266,17 @@ def refine(
     stride, channels, num_regions = width + 2, len(weights), len(held)
     counts = weights.astype(np.float64)
     label = np.full((height + 2) * stride, -1, np.int32)
-    looked_at = np.zeros((height + 2) * stride, np.uint8)
     for y in range(height):
         at = (y + 1) * stride + 1
         for x in range(width):
             label[at + x] = labels[y * width + x]
-            looked_at[at + x] = 1
-    waiting = np.zeros_like(looked_at)
-    in_row, row_waiting = np.ones(height + 2, np.uint8), np.zeros(height + 2, np.uint8)
-    mean = np.empty((num_regions, channels))
-    leaving, joining = np.empty(num_regions), np.empty(num_regions)
+    marked, in_row = np.zeros(len(label), np.int32), np.zeros(height + 2, np.int32)
+    known = np.empty((num_regions, channels + 2))
     for r in range(num_regions):
-        update(held, channels, mean, leaving, joining, r)
+        update(held, channels, known, r)
     most = ((height + 1) // 2) * ((width + 1) // 2)
-    moving, target = np.empty(most, np.int32), np.empty(most, np.int32)
-    for _ in range(passes):
+    moving, pixels, target = np.empty((3, most), np.int32)
+    for now in range(1, passes + 1):
         moved = 0
         for phase in range(4):
             count = find_moves(
@@ -192,45 +284,32 @@ def refine(
                 height,
                 width,
                 phase,
-                looked_at,
+                marked,
                 in_row,
+                now - 1,
                 features_q,
                 counts,
-                mean,
-                leaving,
-                joining,
+                known,
                 moving,
+                pixels,
                 target,
             )
             moved += count
             for k in range(count):
-                p, to = np.int64(moving[k]), target[k]
-                source = label[p]
-                row = p // stride
-                pixel = (row - 1) * width + p - row * stride - 1
-                square = 0
-                for c in range(channels):
-                    value = np.int64(features_q[c, pixel])
-                    held[source, c] -= value
-                    held[to, c] += value
-                    square += square_weights[c] * value * value
-                held[source, channels] -= square
-                held[to, channels] += square
-                held[source, channels + 1] -= 1
-                held[to, channels + 1] += 1
-                label[p] = to
-                labels[pixel] = to
-                moving[k] = source
-                for y in range(row - 1, row + 2):
-                    in_row[y] = row_waiting[y] = 1
-                    for q in range(p - 1 + (y - row) * stride, p + 2 + (y - row) * stride):
-                        looked_at[q] = waiting[q] = 1
-            for k in range(count):
-                update(held, channels, mean, leaving, joining, moving[k])
-                update(held, channels, mean, leaving, joining, target[k])
+                p, pixel, to = np.int64(moving[k]), pixels[k], target[k]
+                moving[k] = label[p]
+                label[p] = labels[pixel] = to
+                for q in (p - stride, p, p + stride):
+                    marked[q - 1] = marked[q] = marked[q + 1] = now
+                row = (p - pixel - stride + 1) // 2  # p − pixel = stride + 1 + 2 · (row − 1)
+                in_row[row - 1] = in_row[row] = in_row[row + 1] = now
+            give(features_q, square_weights, held, moving[:count], pixels, target)
+            if 2 * count < num_regions:
+                for k in range(count):
+                    update(held, channels, known, moving[k])
+                    update(held, channels, known, target[k])
+            else:
+                for r in range(num_regions):
+                    update(held, channels, known, r)
         if moved == 0:
             break
-        looked_at, waiting = waiting, looked_at
-        in_row, row_waiting = row_waiting, in_row
-        waiting[:] = 0
-        row_waiting[:] = 0

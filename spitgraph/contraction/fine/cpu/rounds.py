@@ -19,6 +19,8 @@ _DISTANCE, _EVIDENCE = float(DISTANCE_FLOOR), float(EVIDENCE_FLOOR)
 _VARIANCE = float(VARIANCE_FLOOR)
 _OF, _OUT_OF = SHARE
 _LEAST = LEAST_MEAN_SIZE
+#: Pairs at a time: what is fetched of them stays in a processor's nearest cache.
+PAIRS = 256
 
 
 @kernel
@@ -46,22 +48,35 @@ def describe(held: np.ndarray, weights: np.ndarray, known: np.ndarray) -> None:
 def merge_costs(
     borders: Borders, count: int, known: np.ndarray, weights: np.ndarray, cost: np.ndarray
 ) -> None:
-    """What it costs to merge each of `count` pairs; `known` is by `describe`."""
+    """What it costs to merge each of `count` pairs; `known` is by `describe`.
+
+    What is known of the two is fetched for some pairs, then computed with for several at a time.
+    """
     channels = len(weights)
-    for e in range(count):
-        u, v = borders.u[e], borders.v[e]
-        d = 0.0
-        for c in range(channels):
-            step = known[u, c] - known[v, c]
-            d += np.float64(weights[c]) * (step * step)
-        cost[e] = merge_cost(
-            known[u, channels + 1],
-            known[v, channels + 1],
-            d,
-            known[u, channels] + known[v, channels],
-            np.float64(borders.length[e]),
-            np.float64(borders.evidence[e]),
-        )
+    a, b, distance, variation = np.empty((4, PAIRS))
+    for start in range(0, count, PAIRS):
+        some = min(PAIRS, count - start)
+        us, vs = borders.u[start : start + some], borders.v[start : start + some]
+        for e in range(some):
+            u, v = us[e], vs[e]
+            d = 0.0
+            for c in range(channels):
+                step = known[u, c] - known[v, c]
+                d += np.float64(weights[c]) * (step * step)
+            distance[e] = d
+            variation[e] = known[u, channels] + known[v, channels]
+            a[e], b[e] = known[u, channels + 1], known[v, channels + 1]
+        length = borders.length[start : start + some]
+        evidence, out = borders.evidence[start : start + some], cost[start : start + some]
+        for e in range(some):
+            out[e] = merge_cost(
+                a[e],
+                b[e],
+                distance[e],
+                variation[e],
+                np.float64(length[e]),
+                np.float64(evidence[e]),
+            )
 
 
 @part
