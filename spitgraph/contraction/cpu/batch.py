@@ -21,7 +21,7 @@ from spitgraph.contraction.cpu.assemble import finish_pixels, token_of_region, t
 from spitgraph.contraction.cpu.colour import eight_bits, quantised_lab_of_floats
 from spitgraph.contraction.cpu.hierarchy import contract_image
 from spitgraph.contraction.cpu.weights import CODES
-from spitgraph.contraction.cpu.work import Image, Work, working_memory
+from spitgraph.contraction.cpu.work import Image, Memory, working_memory
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cpu.interrupts import interruptible
 from spitgraph.kernels.cpu.memory import Arena, empty
@@ -119,7 +119,7 @@ class Wanted:
             self.settings.compactness,
         )
 
-    def memory(self, pixels: int, width: int, **division: Any) -> Work:
+    def memory(self, pixels: int, width: int, **division: Any) -> Memory:
         """Working memory; see `working_memory`."""
         return working_memory(
             pixels,
@@ -186,15 +186,18 @@ def prepared(
 
 def values_in_order(image: Shaped[Tensor, "3 H W"]) -> np.ndarray:
     """Values as they lie in memory: [H, W, 3], as pictures come from files, or else [3, H·W]."""
-    last = image.permute(1, 2, 0)
-    return (last if last.is_contiguous() else image.contiguous().view(3, -1)).numpy()
+    if not image.is_contiguous():
+        last = image.permute(1, 2, 0)
+        if last.is_contiguous():
+            return last.numpy()
+    return image.contiguous().numpy().reshape(3, -1)
 
 
-def work_alone(waiting: deque, contracted: deque, wanted: Wanted, work: Work) -> None:
+def work_alone(waiting: deque, contracted: deque, wanted: Wanted, memory: Memory) -> None:
     """One thread: whole images, as long as there are any; then what is left to do of them."""
     for task in each(waiting):
         image = wanted.image(task)
-        keep(task, *contract_image(0, image, work, task.labels, *wanted.stop))
+        keep(task, *contract_image(0, image, memory, task.labels, *wanted.stop))
         contracted.append(task)
     for task in each(contracted):
         tokens_of_pixels(task.labels, task.token, 0, len(task.labels), task.cluster)
@@ -221,14 +224,14 @@ def work_together(task: Task, wanted: Wanted) -> None:
     rows = min(max(chunk // task.width, 1), task.height)
     chunks = -(-task.height // rows)
     image = wanted.image(task)
-    work = wanted.memory(area, task.width, chunks=chunks, rows=rows, threads=threads)
+    memory = wanted.memory(area, task.width, chunks=chunks, rows=rows, threads=threads)
 
     def contribute(worker: int) -> None:
-        results = contract_image(worker, image, work, task.labels, *wanted.stop)
+        results = contract_image(worker, image, memory, task.labels, *wanted.stop)
         if worker == 0:
             keep(task, *results)
 
-    for_each(contribute, range(threads), stop=partial(send_home, work.board))
+    for_each(contribute, range(threads), stop=partial(send_home, memory.board))
     for_each(lambda job: tokens_of_pixels(task.labels, task.token, *job, task.cluster), jobs(area))
 
 
@@ -252,10 +255,6 @@ def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:
         maps[area:] = task.upper
         finishing += [(task.labels, start, *job, maps[:area], task.cluster) for job in jobs(area)]
     for_each(lambda job: finish_pixels(*job), finishing)
-    flat = [count for levels in counts for count in levels]
-    return Hierarchy(
-        parent,
-        torch.tensor(flat, device="cpu"),
-        torch.tensor([len(levels) - 1 for levels in counts], device="cpu"),
-        cluster,
-    )
+    flat = np.concatenate([task.counts for task in tasks])
+    depths = np.array([len(levels) - 1 for levels in counts])
+    return Hierarchy(parent, torch.from_numpy(flat), torch.from_numpy(depths), cluster)

@@ -123,15 +123,16 @@ def describe_regions(
         if len(task.cluster) > limit:
             task.describe_together()
     ends, lengths = zip(*(task.edges for task in tasks), strict=True)
+    is_alone = len(tasks) == 1
     return Regions(
         pixels,
         size,
         bbox,
         pos,
         color,
-        torch.from_numpy(np.concatenate(ends, axis=1)),
-        torch.from_numpy(np.concatenate(lengths))[:, None],
-        torch.tensor([len(length) for length in lengths], device="cpu"),
+        torch.from_numpy(ends[0] if is_alone else np.concatenate(ends, axis=1)),
+        torch.from_numpy(lengths[0] if is_alone else np.concatenate(lengths))[:, None],
+        torch.from_numpy(np.array([len(length) for length in lengths])),
     )
 
 
