@@ -57,9 +57,9 @@ def is_eager(tensors: Iterable[Tensor]) -> bool:
     records operators.
     """
     return (
-        all(type(tensor) is Tensor and tensor.device == CPU for tensor in tensors)
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        not torch.compiler.is_compiling()
+        and all(type(tensor) is Tensor and tensor.is_cpu for tensor in tensors)
+        and torch._C._get_tracing_state() is None
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._len_torch_function_stack() == 0
         and torch._C._functorch.peek_interpreter_stack() is None

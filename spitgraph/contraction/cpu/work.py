@@ -301,7 +301,8 @@ def layout(dimensions: tuple[tuple[str, int], ...]) -> tuple[Block, Block, np.nd
         )
         for number in (offsets[row.is_sparse], *shape)
     ]
-    return *blocks, np.array(numbers)
+    dense, sparse = blocks
+    return dense, sparse, np.array(numbers)
 
 
 def _sized(dimension: str, sizes: dict[str, int]) -> int:
