@@ -40,6 +40,7 @@ from sweeps import (
 from spitgraph import warm_up
 
 BATCH, SIDE = 8, 224
+ALONE, ALONE_ROUNDS = (64, 96, 112, 160, 224, 512), 25
 MEMORY_SIDE, LARGE_SIDE = 1024, 2048  # the large image does not fit into a processor's cache
 HUGE, BLOCKS = 4096, 3
 VIT, VIT_CUDA = "ViT-B/16 forward, float32", "ViT-B/16 forward, bfloat16, CUDA"
@@ -219,6 +220,39 @@ def memory_bound(folder: Path) -> str:
     )
 
 
+def images_alone(folder: Path, methods: Mapping[str, Peer], threads: int) -> str:
+    """One image of each side, by one thread, two, four …: ours beside fast-slic."""
+    cells = []
+    for side in ALONE:
+        images = pictures(folder, 1, side)
+        row = {"one image of side": str(side)}
+        for number in dict.fromkeys([*_powers_of_2(threads), threads]):
+            torch.set_num_threads(number)
+            going = {"ours": only_tokens(ours())["ours, fused"]}
+            if "fast-slic" in methods:
+                setting = max(1, round(methods["fast-slic"].setting * (side / SIDE) ** 2))
+                going["fast-slic"] = Peer(fast_slic, setting, number)
+            found = timings(going, images, ALONE_ROUNDS)
+            row |= {
+                f"{name}, {number}": f"{1000 * timing.seconds:.2f}"
+                for name, timing in found.items()
+            }
+            if len(found) == 2:
+                mine, theirs = found.values()
+                row[f"÷, {number}"] = f"{mine.seconds / theirs.seconds:.2f}"
+        cells.append(row)
+    torch.set_num_threads(threads)
+    return (
+        f"One image alone, ms, medians of {ALONE_ROUNDS} calls in turns, each after a pause; "
+        "behind the comma, threads.\n\n" + markdown(cells)
+    )
+
+
+def _powers_of_2(most: int) -> Iterator[int]:
+    """1, 2, 4 … up to a number."""
+    return (2**k for k in range(most.bit_length()))
+
+
 def one_large_image(folder: Path, threads: int) -> str:
     """What a pixel costs the fused kernels in one huge image, beside a pixel of a batch."""
     cells = []
@@ -393,6 +427,7 @@ def main() -> None:
     by_name = {row.method: row for row in results.rows}
     tell(main_table(by_name))
     tell(transformer_shares(by_name))
+    tell(images_alone(folder, matched, threads))
     tell(starts())
     tell(memory_bound(folder))
     tell(one_large_image(folder, threads))

@@ -19,7 +19,7 @@ try:
 except ImportError as error:
     raise SystemExit(f'{error.name} is missing: pip install "spitgraph[bench]"') from None
 
-SIDES = (112, 224, 512, 1024, 2048, 4096)
+SIDES = (64, 96, 112, 160, 224, 512, 1024, 2048, 4096)
 BATCHES, BATCH_SIDE = (1, 2, 4, 8, 16, 32, 64, 128, 256), 224
 TOKENS, TOKENS_SIDE = (16, 64, 256, 1024, 4096), 512
 #: A method is called so often, or until its calls took so many seconds (`timings`).

@@ -26,6 +26,7 @@ from spitgraph.grid import rgb_pixels
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.pixel_map import PIXEL_MAP, map_counts, number_tokens, stored, stored_sizes
 from spitgraph.regions import describe_regions
+from spitgraph.tensors import detached
 
 #: What a `TokenData` computes or checks when asked.
 DERIVED = PIXEL_MAP | {"size", "tree", "parents", "seg"}
@@ -256,18 +257,19 @@ def tokens_from_hierarchy(
     """
     counts = hierarchy.image_counts
     num_nodes = [levels[-1] for levels in counts]
-    regions = describe_regions([image.detach() for image in images], hierarchy.cluster, num_nodes)
+    regions = describe_regions([detached(image) for image in images], hierarchy.cluster, num_nodes)
     pixels = regions.pixels
     if any(image.requires_grad for image in images):
         pixels = torch.cat([rgb_pixels(image) for image in images])
     device = hierarchy.cluster.device
+    level_sizes = [count for levels in counts for count in levels[:-1]]
     known = {
         **regions._asdict(),
         "pixels": pixels,
         "cluster": hierarchy.cluster,
         "image_size": torch.tensor([image.shape[1:] for image in images], device=device),
         "hierarchy": hierarchy.parent,
-        "level_sizes": torch.tensor(hierarchy.level_sizes, dtype=torch.int64, device=device),
+        "level_sizes": torch.tensor(level_sizes, dtype=torch.int64, device=device),
         "num_levels": hierarchy.num_levels.to(device),
     }
     attributes = {name: known[name] for name in ATTRIBUTES if name in known}

@@ -207,7 +207,7 @@ def _checked_rgb(
                 raise _refusal(problem, sources[i], f"image {i}: " if is_batch else "")
             if low < 0:  # becomes 0, and lets gradients through
                 images[i] = images[i] - images[i].detach().clamp(max=0)
-    return [image.expand(3, -1, -1) for image in images]
+    return [image if image.shape[0] == 3 else image.expand(3, -1, -1) for image in images]
 
 
 def _bounds(image: Float[Tensor, "C H W"]) -> Float[Tensor, "2"]:

@@ -4,6 +4,7 @@ Tokens are the same bits on every device, and neither tokens nor vectors depend 
 how float32 is multiplied.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
@@ -46,6 +47,24 @@ def product(a: Float[Tensor, "*B n k"], b: Float[Tensor, "*B k m"]) -> Float[Ten
     if a.dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest":
         return (a.double() @ b.double()).float()
     return a @ b
+
+
+def is_eager(tensors: Iterable[Tensor]) -> bool:
+    """Whether an operation on tensors of the CPU would be carried out at once, as it is.
+
+    Then what an operator calls may be called in its place: PyTorch's way to it takes longer than a
+    small image. Otherwise somebody has to know of it, who traces, transforms, intercepts or
+    records operators.
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and all(type(tensor) is Tensor and tensor.is_cpu for tensor in tensors)
+        and torch._C._get_tracing_state() is None
+        and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._len_torch_function_stack() == 0
+        and torch._C._functorch.peek_interpreter_stack() is None
+        and not torch.autograd.profiler._is_profiler_enabled
+    )
 
 
 def is_transformed(tensor: Tensor) -> bool:

@@ -5,7 +5,9 @@ from functools import partial
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call, grad, jvp, stack_module_state, vmap
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers.comparison import assert_close
 from helpers.models import TINY, make_random_model, make_random_tokens
@@ -20,7 +22,7 @@ from spitgraph import (
     kernels,
 )
 from spitgraph.models import create_model
-from spitgraph.modes import product
+from spitgraph.modes import is_eager, product
 from spitgraph.nn import Backbone, TokenEmbedder
 
 
@@ -220,3 +222,40 @@ def test_a_token_budget_is_refused_inside_vmap():
 
     with pytest.raises(RuntimeError, match="token budget cannot be drawn within vmap"):
         vmap(features, randomness="different")(parameters)
+
+
+# ---- operators -----------------------------------------------------------------------------------
+
+
+def test_only_plain_tensors_that_nobody_watches_pass_by_operators():
+    image = noise(4, 5)
+    assert is_eager([image])
+    assert not is_eager([image, torch.nn.Parameter(image)])
+    assert not is_eager([image.to("meta")])
+    with FakeTensorMode():
+        assert not is_eager([image])
+    with torch.device("cpu"), torch.profiler.profile():
+        assert not is_eager([image])
+    found = []
+    vmap(lambda x: found.append(is_eager([image])) or x)(image)
+    torch.jit.trace(lambda x: found.append(is_eager([image])) or x + 1, image, check_trace=False)
+    assert found == [False, False]
+
+
+def test_operators_are_seen_by_modes():
+    """What is called in an operator's place in eager mode, a mode still meets as the operator."""
+    if not kernels.fused(torch.device("cpu"), "contraction"):
+        pytest.skip("no kernels serve")
+    seen = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            seen.append(str(function))
+            return function(*args, **(kwargs or {}))
+
+    expected = InterpolationExtractor(4)(SuperpixelTokenizer(2)(noise(9, 8)))
+    with Watch():
+        tokens = InterpolationExtractor(4)(SuperpixelTokenizer(2)(noise(9, 8)))
+    assert torch.equal(tokens.x, expected.x)
+    for name in ("contract", "describe_regions", "token_vectors"):
+        assert f"spitgraph.{name}.default" in seen

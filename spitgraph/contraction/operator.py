@@ -12,7 +12,7 @@ from spitgraph.contraction.graph import RegionGraph, level_zero, quantise
 from spitgraph.contraction.hierarchy import contract_graph
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels import limits
-from spitgraph.modes import exact_device
+from spitgraph.modes import exact_device, is_eager
 from spitgraph.pixels import comparison_features
 from spitgraph.settings import Settings
 
@@ -37,13 +37,33 @@ def contract(images: Sequence[Shaped[Tensor, "3 _H _W"]], settings: Settings) ->
         lab = settings.features == "lab" and settings.similarity != "cosine"
         features_q = None if lab else quantised_features(images, settings)
         if lab or features_q is not None:
-            there = [image.to(host) for image in images]
-            return Hierarchy(*contracted(there, features_q, settings.to_json())).to(device)
+            there = images if host == device else [image.to(host) for image in images]
+            hierarchy = _contracted(there, features_q, settings)
+            return hierarchy if host == device else hierarchy.to(device)
     if settings.is_fine:
         assert settings.num_tokens is not None
         steps, lab = [quantised(image, settings) for image in images], settings.features == "lab"
         return contract_fine(steps, sizes, settings.num_tokens, lab=lab).to(device)
     return contract_graph(image_graph(images, settings), settings).to(device)
+
+
+def _contracted(
+    images: Sequence[Tensor], features_q: Tensor | None, settings: Settings
+) -> Hierarchy:
+    """By the operator, or by what it calls."""
+    if is_eager(images):
+        return _contract_on_cpu(images, features_q, settings)
+    return Hierarchy(*contracted(list(images), features_q, settings.to_json()))
+
+
+def _contract_on_cpu(
+    images: Sequence[Tensor], features_q: Tensor | None, settings: Settings
+) -> Hierarchy:
+    if settings.is_fine:
+        from spitgraph.contraction.fine.cpu.batch import contract
+    else:
+        from spitgraph.contraction.cpu.batch import contract
+    return contract(images, features_q, settings)
 
 
 def has_body(device: torch.device, settings: Settings) -> bool:
@@ -53,8 +73,10 @@ def has_body(device: torch.device, settings: Settings) -> bool:
 
 def check_count(sizes: list[tuple[int, int]], settings: Settings) -> None:
     """Refuse a count of regions above that of an image's pixels."""
+    if settings.num_tokens is None:
+        return
     for index, (height, width) in enumerate(sizes):
-        if settings.num_tokens is not None and settings.num_tokens > height * width:
+        if settings.num_tokens > height * width:
             raise ValueError(
                 f"num_tokens={settings.num_tokens} is more than the {height * width} pixels of "
                 f"image {index} ({height}×{width})"
@@ -112,12 +134,7 @@ def contracted(
         settings: What `Settings.to_json` wrote.
     """
     wanted = Settings.from_json(settings)
-    if wanted.is_fine:
-        from spitgraph.contraction.fine.cpu.batch import contract
-    else:
-        from spitgraph.contraction.cpu.batch import contract
-
-    return tuple(contract(images, features_q, wanted))  # type: ignore[return-value]
+    return tuple(_contract_on_cpu(images, features_q, wanted))  # type: ignore[return-value]
 
 
 @contracted.register_kernel("cuda")

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spitgraph import kernels
 from spitgraph.attributes import ATTRIBUTES
-from spitgraph.modes import exact_device
+from spitgraph.modes import exact_device, is_eager
 from spitgraph.regions.describe import Regions
 from spitgraph.regions.describe import describe_regions as describe_plainly
 
@@ -29,7 +29,12 @@ def describe_regions(
         return Regions(**moved | {"num_edges": described.num_edges})
     if not kernels.fused(cluster.device, "regions"):
         return describe_plainly(images, cluster, num_regions)
-    return Regions(*measured(list(images), cluster.contiguous(), list(num_regions)))
+    cluster = cluster.contiguous()
+    if is_eager((cluster, *images)):
+        from spitgraph.regions import cpu
+
+        return cpu.describe_regions(images, cluster, num_regions)
+    return Regions(*measured(list(images), cluster, list(num_regions)))
 
 
 @torch.library.custom_op(

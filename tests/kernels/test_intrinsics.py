@@ -7,6 +7,7 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
+from spitgraph.contraction.cpu.work import arrays_of, working_memory  # noqa: E402
 from spitgraph.extractors.interpolation.cpu.gaussians import TILE, gaussians  # noqa: E402
 from spitgraph.extractors.interpolation.cpu.products import sum_tile  # noqa: E402
 from spitgraph.extractors.interpolation.cpu.samples import blend_row  # noqa: E402
@@ -127,3 +128,23 @@ def test_the_board():
     expected = fetch_add.py_func(other, 1, 5), store.py_func(other, 0, 7), load.py_func(other, 1)
     assert compiled_board(one) == expected == (4, 3, 9)
     np.testing.assert_array_equal(one, other)
+
+
+@numba.njit
+def fill_arrays(memory):
+    work = arrays_of(memory.dense, memory.sparse, memory.layout)
+    work.level[0], work.moments[1], work.border[2, 1, 7] = 3, 0.5, 4
+    work.lab[1, 2, 47], work.sums[1, -1, 4], work.box[1, 2, 3] = 5, 6, 7
+    work.crossing[1, -1], work.cut[-1] = 8, 9
+    return work.u.shape, work.lab.shape, work.lab.strides, work.sums.strides
+
+
+def test_arrays_lie_where_the_layout_says():
+    memory = working_memory(96, 8, 10, 5, boxes=True, lab=True, chunks=3, rows=4, threads=2)
+    work = arrays_of.py_func(*memory)
+    shapes = fill_arrays(memory)
+    assert shapes == (work.u.shape, work.lab.shape, work.lab.strides, work.sums.strides)
+    assert (work.level[0], work.moments[1], work.border[2, 1, 7]) == (3, 0.5, 4)
+    assert (work.lab[1, 2, 47], work.sums[1, -1, 4], work.box[1, 2, 3]) == (5, 6, 7)
+    assert (work.crossing[1, -1], work.cut[-1]) == (8, 9)
+    assert np.array_equal(memory.board, work.board)

@@ -23,6 +23,7 @@ from spitgraph.contraction.cpu.colour import (  # noqa: E402
     quantised_lab_of_bytes,
     quantised_lab_of_floats,
 )
+from spitgraph.contraction.cpu.work import arrays_of  # noqa: E402
 from spitgraph.kernels.cpu import jit, threads  # noqa: E402
 from spitgraph.kernels.cpu.team import next_chunk  # noqa: E402
 
@@ -232,13 +233,14 @@ def test_a_team_one_of_whom_fails_ends(layout, num_threads, monkeypatch, failing
     num_threads(2)
     contract, begun = superpixels.contract_image, threading.Event()
 
-    def fail(worker, image, work, *args):
+    def fail(worker, image, memory, *args):
         if worker != failing:
             if worker == 0:
                 assert begun.wait(10)  # else it may be done before anyone else begins
-            return contract(worker, image, work, *args)
+            return contract(worker, image, memory, *args)
         begun.set()
-        while worker and next_chunk(work.board, len(work.trees_found))[1] < 0:
+        chunks = len(arrays_of.py_func(*memory).trees_found)
+        while worker and next_chunk(memory.board, chunks)[1] < 0:
             pass
         raise MemoryError
 

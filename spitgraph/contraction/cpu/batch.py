@@ -5,8 +5,7 @@ threads work together, step by step.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
@@ -20,10 +19,10 @@ from torch import Tensor
 from spitgraph.contraction.cpu.assemble import finish_pixels, token_of_region, tokens_of_pixels
 from spitgraph.contraction.cpu.hierarchy import contract_image
 from spitgraph.contraction.cpu.weights import CODES
-from spitgraph.contraction.cpu.work import Image, Work, working_memory
+from spitgraph.contraction.cpu.work import Image, Memory, working_memory
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cpu.interrupts import interruptible
-from spitgraph.kernels.cpu.memory import Arena, empty
+from spitgraph.kernels.cpu.memory import Arena
 from spitgraph.kernels.cpu.team import send_home
 from spitgraph.kernels.cpu.threads import for_each, jobs
 from spitgraph.settings import Settings
@@ -113,7 +112,7 @@ class Wanted:
             self.settings.compactness,
         )
 
-    def memory(self, pixels: int, width: int, **division: Any) -> Work:
+    def memory(self, pixels: int, width: int, **division: Any) -> Memory:
         """Working memory; see `working_memory`."""
         return working_memory(
             pixels,
@@ -146,7 +145,7 @@ def contract(
         for_each(partial(work_alone, deque(small), deque[Task](), wanted), memories)
     for task in tasks:
         if len(task.labels) > limit:
-            work_together(task, wanted)
+            work_together(task, wanted, arena)
     return assembled(tasks, cluster)
 
 
@@ -158,8 +157,7 @@ def prepared(
     """The tasks, and the tensor of clusters that they fill."""
     areas = [image.shape[1] * image.shape[2] for image in images]
     labels = arena.take(4 * sum(areas)).view(np.uint32)
-    cluster = empty(sum(areas), dtype=np.int64)
-    clusters = cluster.numpy()
+    clusters = np.empty(sum(areas), np.int64)
     features = None if features_q is None else features_q.numpy()
     tasks, start = [], 0
     for image, area in zip(images, areas, strict=True):
@@ -175,30 +173,34 @@ def prepared(
                 width=image.shape[2],
             )
         )
-    return tasks, cluster
+    return tasks, torch.from_numpy(clusters)
 
 
 def values_in_order(image: Shaped[Tensor, "3 H W"]) -> np.ndarray:
     """Values as they lie in memory: [H, W, 3], as pictures come from files, or else [3, H·W]."""
-    last = image.permute(1, 2, 0)
-    return (last if last.is_contiguous() else image.contiguous().view(3, -1)).numpy()
+    if not image.is_contiguous():
+        last = image.permute(1, 2, 0)
+        if last.is_contiguous():
+            return last.numpy()
+    return image.contiguous().numpy().reshape(3, -1)
 
 
-def work_alone(waiting: deque, contracted: deque, wanted: Wanted, work: Work) -> None:
+def work_alone(waiting: deque, contracted: deque, wanted: Wanted, memory: Memory) -> None:
     """One thread: whole images, as long as there are any; then what is left to do of them."""
-    for task in each(waiting):
+    while (task := next_of(waiting)) is not None:
         image = wanted.image(task)
-        keep(task, *contract_image(0, image, work, task.labels, *wanted.stop))
+        keep(task, *contract_image(0, image, memory, task.labels, *wanted.stop))
         contracted.append(task)
-    for task in each(contracted):
+    while (task := next_of(contracted)) is not None:
         tokens_of_pixels(task.labels, task.token, 0, len(task.labels), task.cluster)
 
 
-def each(tasks: deque) -> Iterator[Task]:
-    """Take tasks until there are none; several threads may do so at a time."""
-    with suppress(IndexError):
-        while True:
-            yield tasks.popleft()
+def next_of(tasks: deque) -> Task | None:
+    """Take a task, if there is one; several threads may do so at a time."""
+    try:
+        return tasks.popleft()
+    except IndexError:
+        return None
 
 
 def keep(task: Task, upper: np.ndarray, counts: np.ndarray) -> None:
@@ -208,21 +210,22 @@ def keep(task: Task, upper: np.ndarray, counts: np.ndarray) -> None:
         task.labels[:] = np.arange(len(task.labels))
 
 
-def work_together(task: Task, wanted: Wanted) -> None:
+def work_together(task: Task, wanted: Wanted, arena: Arena) -> None:
     """All threads: one image, step by step."""
     area, threads = len(task.labels), torch.get_num_threads()
     chunk = min(max(area // (CHUNKS_A_THREAD * threads), LEAST), MOST)
     rows = min(max(chunk // task.width, 1), task.height)
     chunks = -(-task.height // rows)
     image = wanted.image(task)
-    work = wanted.memory(area, task.width, chunks=chunks, rows=rows, threads=threads)
+    division = {"chunks": chunks, "rows": rows, "threads": threads}
+    memory = wanted.memory(area, task.width, arena=arena, **division)
 
     def contribute(worker: int) -> None:
-        results = contract_image(worker, image, work, task.labels, *wanted.stop)
+        results = contract_image(worker, image, memory, task.labels, *wanted.stop)
         if worker == 0:
             keep(task, *results)
 
-    for_each(contribute, range(threads), stop=partial(send_home, work.board))
+    for_each(contribute, range(threads), stop=partial(send_home, memory.board))
     for_each(lambda job: tokens_of_pixels(task.labels, task.token, *job, task.cluster), jobs(area))
 
 
@@ -230,8 +233,7 @@ def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:
     """Hierarchies of all images, one image after the other."""
     counts = [task.counts.tolist() for task in tasks]
     first = accumulate((levels[-1] for levels in counts), initial=0)
-    parent = empty(sum(sum(levels[:-1]) for levels in counts), dtype=np.int64)
-    parents = parent.numpy()
+    parents = np.empty(sum(sum(levels[:-1]) for levels in counts), np.int64)
     finishing: list[tuple[Any, ...]] = []
     map_start = 0
     for task, levels, start in zip(tasks, counts, first, strict=False):
@@ -241,10 +243,7 @@ def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:
         maps[area:] = task.upper
         finishing += [(task.labels, start, *job, maps[:area], task.cluster) for job in jobs(area)]
     for_each(lambda job: finish_pixels(*job), finishing)
-    flat = [count for levels in counts for count in levels]
-    return Hierarchy(
-        parent,
-        torch.tensor(flat, device="cpu"),
-        torch.tensor([len(levels) - 1 for levels in counts], device="cpu"),
-        cluster,
-    )
+    flat = np.concatenate([task.counts for task in tasks])
+    depths = np.array([len(levels) - 1 for levels in counts])
+    parent, counted, num_levels = map(torch.from_numpy, (parents, flat, depths))
+    return Hierarchy(parent, counted, num_levels, cluster)

@@ -25,7 +25,7 @@ from spitgraph.contraction.cpu.phases import (
     totals_of_level,
     work_on,
 )
-from spitgraph.contraction.cpu.work import Image, Work
+from spitgraph.contraction.cpu.work import Image, Memory, arrays_of
 from spitgraph.kernels.cpu.jit import kernel, part
 from spitgraph.kernels.cpu.team import HOME, await_all, finish_chunk, next_chunk, open_phase
 
@@ -35,7 +35,7 @@ END_OF_LEVEL = ZERO
 
 @kernel
 def contract_image(
-    worker: int, image: Image, work: Work, labels: np.ndarray, levels: int, num_regions: int
+    worker: int, image: Image, memory: Memory, labels: np.ndarray, levels: int, num_regions: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The hierarchy of one image: what worker 0 does, and others as far as they come along.
 
@@ -44,7 +44,7 @@ def contract_image(
     Args:
         worker: Which of the threads that do this at the same time.
         image: The image.
-        work: Working memory.
+        memory: Where the working memory lies.
         labels: [H·W] uint32, region of level 1 of each pixel, written.
         levels: Contraction steps T, if `num_regions` is 0.
         num_regions: Exact count of regions to stop at.
@@ -53,6 +53,7 @@ def contract_image(
         Parent maps of the levels from 1 on, one after the other, uint32; and how many regions each
         level has, from 0 to the last, int64. Of other workers than 0, nothing.
     """
+    work = arrays_of(memory.dense, memory.sparse, memory.layout)
     upper = np.empty(len(work.label) if worker == 0 else 0, np.uint32)
     counts = np.empty(8, np.int64)
     counts[0] = image.height * image.width

@@ -5,11 +5,16 @@ in P chunks of up to c pixels, contracted to up to m regions of C channels by so
 """
 
 from functools import lru_cache
-from typing import Annotated, NamedTuple, get_type_hints
+from math import prod
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
+from numba.core import types
+from numba.np.arrayobj import populate_array
+from numba.np.numpy_support import from_dtype
 
 from spitgraph.contraction.cpu.connect import table_size
+from spitgraph.kernels.cpu.jit import llvm
 from spitgraph.kernels.cpu.memory import Arena, Block
 from spitgraph.kernels.cpu.team import CLOSED
 
@@ -143,6 +148,80 @@ TABLE: dict[str, Row] = {
 }
 
 
+class Memory(NamedTuple):
+    """Where the arrays of `Work` lie. Kernels are handed this, and make them of it (`arrays_of`).
+
+    To make so many arrays takes Python as long as a small image takes the kernels.
+
+    Attributes:
+        dense: [bytes] uint8.
+        sparse: [bytes] uint8, of arrays little of which is touched.
+        layout: [numbers] int64, offset and shape of each, in the order of the table.
+    """
+
+    dense: np.ndarray
+    sparse: np.ndarray
+    layout: np.ndarray
+
+    @property
+    def board(self) -> np.ndarray:
+        """The array of this name, which is the first."""
+        return self.dense[: 8 * int(self.layout[1])].view(np.int64)
+
+
+def _arrays_of(typing: Any, dense: Any, sparse: Any, layout: Any) -> Any:
+    kinds = [
+        types.Array(from_dtype(np.dtype(row.dtype)), len(row.shape.split()), "C")
+        for row in TABLE.values()
+    ]
+    signature = types.NamedTuple(kinds, Work)(dense, sparse, layout)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        dense, sparse, numbers = (
+            context.make_array(kind)(context, builder, value).data
+            for kind, value in zip(signature.args, args, strict=True)
+        )
+        word = numbers.type.pointee
+        place, arrays = 0, []
+
+        def next_number() -> Any:
+            nonlocal place
+            place += 1
+            return builder.load(builder.gep(numbers, [word(place - 1)]))
+
+        for kind, row in zip(kinds, TABLE.values(), strict=True):
+            array = context.make_array(kind)(context, builder)
+            start = builder.gep(sparse if row.is_sparse else dense, [next_number()])
+            shape = [next_number() for _ in range(kind.ndim)]
+            size = word(np.dtype(row.dtype).itemsize)
+            strides = [size]
+            for length in shape[:0:-1]:
+                strides.insert(0, builder.mul(strides[0], length))
+            data = builder.bitcast(start, array.data.type)
+            populate_array(array, data, shape, strides, size, meminfo=None)
+            arrays.append(array._getvalue())
+        return context.make_tuple(builder, signature.return_type, arrays)
+
+    return signature, generate
+
+
+@llvm(_arrays_of)
+def arrays_of(dense: np.ndarray, sparse: np.ndarray, layout: np.ndarray) -> Work:
+    """The arrays that lie in a `Memory`, for as long as it is there."""
+    numbers = iter(layout.tolist())
+    return Work(
+        *(
+            np.ndarray(
+                buffer=sparse if row.is_sparse else dense,
+                dtype=row.dtype,
+                offset=next(numbers),
+                shape=[next(numbers) for _ in row.shape.split()],
+            )
+            for row in TABLE.values()
+        )
+    )
+
+
 def working_memory(
     num_pixels: int,
     width: int,
@@ -155,7 +234,7 @@ def working_memory(
     rows: int = 0,
     threads: int = 1,
     arena: Arena | None = None,
-) -> Work:
+) -> Memory:
     """Memory for any image of up to `num_pixels`; of most of it only the first part is touched.
 
     `chunks` of up to `rows` rows are for images of this size only; one chunk is for smaller ones.
@@ -196,30 +275,37 @@ def working_memory(
         "threads": threads,
         "table": table_size(width),
     }
-    dense, sparse = blocks(tuple(dimensions.items()))
-    work = Work(**dense.allocate(arena), **sparse.allocate(arena))
-    work.board[:] = CLOSED, 0, 0, 0
-    return work
+    dense, sparse, numbers = layout(tuple(dimensions.items()))
+    memory = Memory(dense.allocate(arena), sparse.allocate(arena), numbers)
+    memory.board[:] = CLOSED, 0, 0, 0
+    return memory
 
 
 @lru_cache(maxsize=64)
-def blocks(dimensions: tuple[tuple[str, int], ...]) -> tuple[Block, Block]:
-    """Where the arrays of the table lie: those that are touched, and the sparse ones."""
+def layout(dimensions: tuple[tuple[str, int], ...]) -> tuple[Block, Block, np.ndarray]:
+    """The blocks of arrays that are touched and of sparse ones; offset and shape of each array."""
     sizes = dict(dimensions)
-    dense, sparse = (
+    shapes = [tuple(_sized(d, sizes) for d in row.shape.split()) for row in TABLE.values()]
+    blocks = [
         Block.of(
-            {
-                name: (row.dtype, sized(row.shape, sizes))
-                for name, row in TABLE.items()
-                if row.is_sparse == is_sparse
-            },
+            [
+                prod(shape) * np.dtype(row.dtype).itemsize if row.is_sparse == is_sparse else 0
+                for row, shape in zip(TABLE.values(), shapes, strict=True)
+            ],
             is_sparse,
         )
         for is_sparse in (False, True)
-    )
-    return dense, sparse
+    ]
+    numbers = [
+        number
+        for row, shape, *offsets in zip(
+            TABLE.values(), shapes, *(block.offsets for block in blocks), strict=True
+        )
+        for number in (offsets[row.is_sparse], *shape)
+    ]
+    dense, sparse = blocks
+    return dense, sparse, np.array(numbers)
 
 
-def sized(shape: str, dimensions: dict[str, int]) -> tuple[int, ...]:
-    """A shape of the table in numbers."""
-    return tuple(int(d) if d.isdigit() else dimensions[d] for d in shape.split())
+def _sized(dimension: str, sizes: dict[str, int]) -> int:
+    return int(dimension) if dimension.isdigit() else sizes[dimension]

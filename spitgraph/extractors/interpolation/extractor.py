@@ -90,11 +90,9 @@ class InterpolationExtractor(Extractor):
         else:
             counts = map_counts(tokens)
             heights, widths = tokens.image_size.t().tolist()
-            x = operator.token_vectors(
-                tokens.pixels.contiguous(),
-                stored(tokens, "cluster").contiguous(),
-                stored_sizes(tokens).contiguous(),
-                tokens.bbox.contiguous(),
+            given = tokens.pixels, stored(tokens, "cluster"), stored_sizes(tokens), tokens.bbox
+            x = operator.vectors_of_tokens(
+                *(values.contiguous() for values in given),
                 heights,
                 widths,
                 counts,

@@ -10,9 +10,19 @@ import torch
 from torch import Tensor
 
 from spitgraph.extractors.interpolation.layout import VectorLayout
+from spitgraph.modes import is_eager
 
 #: Types of the devices whose kernels exist.
 CPU, CUDA = "cpu", "cuda"
+
+
+def vectors_of_tokens(pixels: Tensor, *arguments: Any) -> Tensor:
+    """As `token_vectors`: by the operator, or by what it calls."""
+    if is_eager((pixels, *arguments[:3])):
+        from spitgraph.extractors.interpolation.cpu import vectors
+
+        return vectors.token_vectors(pixels, *arguments)
+    return token_vectors(pixels, *arguments)
 
 
 @torch.library.custom_op(

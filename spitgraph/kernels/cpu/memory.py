@@ -4,8 +4,8 @@ NumPy asks the system for huge pages where an array is large, which PyTorch by i
 """
 
 import mmap
+from collections.abc import Sequence
 from itertools import accumulate
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +20,6 @@ LARGE = 2**22
 #: Bytes of an arena: glibc gives blocks of 32 MiB and more back to the system at once.
 ARENA = 2**25 - 2**16
 
-Shapes = dict[str, tuple[type, tuple[int, ...]]]
-
 
 def empty(*shape: int, dtype: type) -> Tensor:
     """As `torch.empty`, of a NumPy type."""
@@ -32,40 +30,36 @@ class Block(NamedTuple):
     """Where arrays lie, one behind the other in one block.
 
     Attributes:
-        length: In bytes, alignment included.
-        places: Name, offset, type and shape of each.
+        length: In bytes.
+        offsets: Of each array.
         is_sparse: Whether little of a large block will be touched: it is not to have huge pages.
     """
 
     length: int
-    places: tuple[tuple[str, int, type, tuple[int, ...]], ...]
+    offsets: tuple[int, ...]
     is_sparse: bool
 
     @classmethod
-    def of(cls, shapes: Shapes, is_sparse: bool = False) -> "Block":
-        """The block of arrays of the given types and shapes."""
-        sizes = [prod(shape) * np.dtype(dtype).itemsize for dtype, shape in shapes.values()]
-        offsets = list(accumulate((-(-size // ALIGNMENT) * ALIGNMENT for size in sizes), initial=0))
-        places = zip(shapes.items(), offsets, strict=False)
-        return cls(
-            offsets[-1] + ALIGNMENT,
-            tuple((name, offset, *kind) for (name, kind), offset in places),
-            is_sparse,
-        )
+    def of(cls, sizes: Sequence[int], is_sparse: bool = False) -> "Block":
+        """The block of arrays of so many bytes."""
+        aligned = (-(-size // ALIGNMENT) * ALIGNMENT for size in sizes)
+        *offsets, length = accumulate(aligned, initial=0)
+        return cls(length, tuple(offsets), is_sparse)
 
-    def allocate(self, arena: "Arena | None" = None) -> dict[str, np.ndarray]:
-        """The arrays, not initialised; in a call's arena, if there is one."""
+    def allocate(self, arena: "Arena | None" = None) -> np.ndarray:
+        """[length] uint8, aligned, not initialised; in a call's arena, if there is one."""
         if self.is_sparse and self.length >= LARGE:
-            block = np.frombuffer(_private(self.length), np.uint8)
-        elif arena is not None:
-            block = arena.take(self.length)
-        else:
-            block = np.empty(self.length, np.uint8)
-        start = -block.ctypes.data % ALIGNMENT
-        return {
-            name: np.ndarray(shape, dtype, buffer=block, offset=start + offset)
-            for name, offset, dtype, shape in self.places
-        }
+            return np.frombuffer(_private(self.length), np.uint8)
+        if arena is not None:
+            return arena.take(self.length)
+        return aligned(self.length)
+
+
+def aligned(length: int) -> np.ndarray:
+    """So many bytes that begin at a multiple of `ALIGNMENT`, not initialised."""
+    block = np.empty(length + ALIGNMENT, np.uint8)
+    start = -block.__array_interface__["data"][0] % ALIGNMENT  # faster than `ctypes`
+    return block[start : start + length]
 
 
 class Arena:
@@ -77,14 +71,14 @@ class Arena:
     """
 
     def __init__(self) -> None:
-        self._block = np.empty(ARENA, np.uint8)
-        self._taken = -self._block.ctypes.data % ALIGNMENT
+        self._block = aligned(ARENA - ALIGNMENT)
+        self._taken = 0
 
     def take(self, length: int) -> np.ndarray:
         """So many bytes, not initialised; memory of their own, if they do not fit any more."""
         begin = self._taken
-        if begin + length > ARENA:
-            return np.empty(length, np.uint8)
+        if begin + length > len(self._block):
+            return aligned(length)
         self._taken = begin + -(-length // ALIGNMENT) * ALIGNMENT
         return self._block[begin : begin + length]
 

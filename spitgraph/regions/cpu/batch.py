@@ -12,7 +12,6 @@ from torch import Tensor
 from spitgraph.contraction.cpu.batch import LARGE, LARGE_OF_FEW, values_in_order
 from spitgraph.contraction.cpu.connect import table_size
 from spitgraph.kernels.cpu.interrupts import interruptible
-from spitgraph.kernels.cpu.memory import empty
 from spitgraph.kernels.cpu.threads import for_each
 from spitgraph.regions.cpu.borders import finish_image
 from spitgraph.regions.cpu.measure import measure_rows
@@ -99,11 +98,11 @@ def describe_regions(
 ) -> Regions:
     """Measure the regions of a batch; see `spitgraph.regions.describe.describe_regions`."""
     count = sum(num_regions)
-    pixels = empty(len(cluster), 3, dtype=np.float32)
-    size, bbox = empty(count, dtype=np.int64), empty(count, 4, dtype=np.int64)
-    pos, color = empty(count, 2, dtype=np.float32), empty(count, 3, dtype=np.float32)
-    of_pixels = [values.numpy() for values in (cluster, pixels)]
-    of_regions = [values.numpy() for values in (size, bbox, pos, color)]
+    clusters = cluster.numpy()
+    pixels = np.empty((len(clusters), 3), np.float32)
+    size, bbox = np.empty(count, np.int64), np.empty((count, 4), np.int64)
+    pos, color = np.empty((count, 2), np.float32), np.empty((count, 3), np.float32)
+    of_pixels, of_regions = (clusters, pixels), (size, bbox, pos, color)
     areas = [image.shape[1] * image.shape[2] for image in images]
     tasks = [
         Task(
@@ -123,16 +122,15 @@ def describe_regions(
         if len(task.cluster) > limit:
             task.describe_together()
     ends, lengths = zip(*(task.edges for task in tasks), strict=True)
-    return Regions(
+    is_alone = len(tasks) == 1
+    described = (
         pixels,
-        size,
-        bbox,
-        pos,
-        color,
-        torch.from_numpy(np.concatenate(ends, axis=1)),
-        torch.from_numpy(np.concatenate(lengths))[:, None],
-        torch.tensor([len(length) for length in lengths], device="cpu"),
+        *of_regions,
+        ends[0] if is_alone else np.concatenate(ends, axis=1),
+        (lengths[0] if is_alone else np.concatenate(lengths))[:, None],
+        np.array([len(length) for length in lengths]),
     )
+    return Regions(*map(torch.from_numpy, described))
 
 
 def ranges(lengths: Sequence[int]) -> list[tuple[int, int]]:

@@ -84,24 +84,20 @@ def measure_rows(
         at = k = _0
         if len(bytes8) > 0:
             some = bytes8[row * pixel_stride :]
+            reds, greens, blues = some, some[channel_stride:], some[2 * channel_stride :]
             for x in range(width):
                 r, g, b = some[at], some[at + to_green], some[at + to_blue]
-                red += BYTE_STEPS[r]
-                green += BYTE_STEPS[g]
-                blue += BYTE_STEPS[b]
+                red, green, blue = red + BYTE_STEPS[r], green + BYTE_STEPS[g], blue + BYTE_STEPS[b]
                 along[x + 1, 0], along[x + 1, 1], along[x + 1, 2] = red, green, blue
                 at += stride
             if pixel_stride == 3:  # as pictures come from files: many values at a time
                 for i in range(3 * width):
                     value[i] = np.float32(some[i]) / _WHITE
             else:
-                at = _0
-                for _ in range(width):
-                    value[k] = np.float32(some[at]) / _WHITE
-                    value[k + _1] = np.float32(some[at + to_green]) / _WHITE
-                    value[k + _1 + _1] = np.float32(some[at + to_blue]) / _WHITE
-                    at += stride
-                    k += _3
+                for x in range(width):
+                    value[3 * x] = np.float32(reds[x]) / _WHITE
+                    value[3 * x + 1] = np.float32(greens[x]) / _WHITE
+                    value[3 * x + 2] = np.float32(blues[x]) / _WHITE
         else:
             there = values[row * pixel_stride :]
             for _ in range(width):
