@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from spitgraph.contraction.fine.rule import SIMPLE
+from spitgraph.contraction.fine.rule import BORDER_COST, SIMPLE
 from spitgraph.kernels.cpu.jit import kernel, part
 
 _SIMPLE = np.array(SIMPLE)
+_BORDER = float(BORDER_COST)
+#: By `own_neighbours`, what a pixel does not pay where it is.
+_SAVED = np.array([_BORDER * (own & 0b01010101).bit_count() for own in range(256)])
 
 
 @part
@@ -32,6 +35,17 @@ def own_neighbours(label: np.ndarray, p: int, stride: int, region: int) -> int:
         + 32 * (label[p + stride - 1] == region)
         + 64 * (label[p - 1] == region)
         + 128 * (label[p - stride - 1] == region)
+    )
+
+
+@part
+def border_saved(label: np.ndarray, p: int, stride: int, region: int) -> float:
+    """What a pixel does not pay for sides that are no border if it is of the region."""
+    return _BORDER * np.float64(
+        np.int64(label[p - stride] == region)
+        + (label[p + 1] == region)
+        + (label[p + stride] == region)
+        + (label[p - 1] == region)
     )
 
 
@@ -108,10 +122,12 @@ def find_moves(
         for k in range(count):
             p = candidates[k]
             region = label[p]
-            if not _SIMPLE[own_neighbours(label, p, stride, region)] or leaving[region] < 0.0:
+            own = own_neighbours(label, p, stride, region)
+            if not _SIMPLE[own] or leaving[region] < 0.0:
                 continue
             pixel = y * width + p - start
             best = leaving[region] * squared_distance(features_q, pixel, mean, region, weights)
+            best -= _SAVED[own]
             chosen = last = region
             for other in (label[p - stride], label[p + 1], label[p + stride], label[p - 1]):
                 if other >= 0 and other != region and other != last:
@@ -119,6 +135,7 @@ def find_moves(
                     cost = joining[other] * squared_distance(
                         features_q, pixel, mean, other, weights
                     )
+                    cost -= border_saved(label, p, stride, other)
                     if cost < best:
                         best, chosen = cost, other
             if chosen != region:
