@@ -76,14 +76,24 @@ def differences(features_q: Int64[Tensor, "C H W"]) -> Int64[Tensor, " E"]:
 
     Distances of their summed features, to the nearest whole step; borders are repeated.
     """
-    patch = repeated_border(features_q)
-    patch = patch[:, :, :-2] + patch[:, :, 1:-1] + patch[:, :, 2:]
-    patch = repeated_border(patch[:, :-2] + patch[:, 1:-1] + patch[:, 2:])
+    patch = repeated_border(patch_sums(features_q))
     inner = slice(1, -1)
     right = patch[:, inner, 3:] - patch[:, inner, :-3]
     below = patch[:, 3:, inner] - patch[:, :-3, inner]
     square = torch.cat([(step * step).sum(0).flatten() for step in (right, below)])
     return square_root(square.double()).round().long()
+
+
+def patch_sums(features_q: Int64[Tensor, "C H W"]) -> Int64[Tensor, "C H W"]:
+    """Features summed over the 3 × 3 pixels around each; borders are repeated."""
+    patch = repeated_border(features_q)
+    patch = patch[:, :, :-2] + patch[:, :, 1:-1] + patch[:, :, 2:]
+    return patch[:, :-2] + patch[:, 1:-1] + patch[:, 2:]
+
+
+def smoothed(features_q: Int64[Tensor, "C H W"]) -> Int64[Tensor, "C H W"]:
+    """Features as the means of the 3 × 3 pixels around each, to the nearest whole step."""
+    return (patch_sums(features_q) + 4).div(9, rounding_mode="floor")
 
 
 def repeated_border(values: Int64[Tensor, "C H W"]) -> Int64[Tensor, "C _h _w"]:

@@ -9,7 +9,7 @@ from torch_geometric.nn.pool.select import SelectOutput
 
 from spitgraph.colour import STEPS_PER_UNIT
 from spitgraph.contraction.fine import rule
-from spitgraph.contraction.fine.graph import FineGraph, coarsened, pixel_graph, pool
+from spitgraph.contraction.fine.graph import FineGraph, coarsened, pixel_graph, pool, smoothed
 from spitgraph.contraction.fine.nest import parent_maps
 from spitgraph.contraction.fine.refine import refine
 from spitgraph.contraction.fine.select import merge_round
@@ -89,7 +89,9 @@ def partitions(
     label = torch.arange(height * width, device=features_q.device)
     kept: list[Tensor] = []
     graph = pixels
-    for halves, passes in rule.SCHEDULE:
+    image = features_q.view(-1, height, width)
+    smooth = smoothed(image)
+    for halves, smooth_passes, passes in rule.SCHEDULE:
         target = halves * num_regions // 2
         while graph.num_regions > target:
             all_merge = height * width < rule.LEAST_MEAN_SIZE * graph.num_regions
@@ -99,12 +101,8 @@ def partitions(
             if all_merge and graph.num_regions > target:
                 kept.append(label.view(height, width))
         if graph.num_regions < height * width:
-            refined = refine(
-                label.view(height, width),
-                features_q.view(-1, height, width),
-                refine_weights,
-                passes,
-            )
+            refined = refine(label.view(height, width), smooth, refine_weights, smooth_passes)
+            refined = refine(refined, image, refine_weights, passes)
             kept.append(refined)
             label = refined.flatten()
             graph = regions_of(pixels, label, graph.num_regions)

@@ -78,6 +78,11 @@ def patch_sums(features_q: list[list[int]], width: int) -> list[list[int]]:
     ]
 
 
+def smoothed(features_q: list[list[int]], width: int) -> list[list[int]]:
+    """Features as the means of the 3 × 3 pixels around each, to the nearest whole step."""
+    return [[(total + 4) // 9 for total in patch] for patch in patch_sums(features_q, width)]
+
+
 def difference(patches: list[list[int]], width: int, p: int, q: int) -> int:
     """How different the 3 × 3 pixels on either side of a common side are (METHOD 10.1).
 
@@ -128,8 +133,9 @@ def merge_cost(level: Level, edge: Edge, weights: Sequence[int]) -> float:
     within = (variation(level, u, weights) + variation(level, v, weights)) / s + rule.VARIANCE_FLOOR
     q2 = q * q
     cost = q2 * q2 * q * s * (d * d * d) * e / within
-    root, length = math.sqrt(min(a, b)), float(level.length[edge])
-    return cost * (root * math.sqrt(root) / (length * math.sqrt(length)))
+    length = float(level.length[edge])
+    root = math.sqrt(min(a, b) / length)
+    return cost * (math.sqrt(q + q) * (root * math.sqrt(root)) / length)
 
 
 # ---- which pairs merge ---------------------------------------------------------------------------
@@ -225,24 +231,26 @@ def destination(
     """The region that a pixel moves to; its own, where it stays.
 
     What it adds to the variation of a region that it joins, and takes from that of its own, are
-    compared; of equally good regions the first around the pixel.
+    compared, less the cost of the sides that are no border then; of equally good regions the first
+    around the pixel.
     """
 
-    def distance(r: int) -> float:
+    def cost(r: int, share: float) -> float:
         mean = means(level.sums[r], level.size[r])
-        return squared_distance([float(x) for x in feature], mean, weights)
+        distance = squared_distance([float(x) for x in feature], mean, weights)
+        return share * distance - float(rule.BORDER_COST * around[::2].count(r))
 
     size = float(level.size[region])
     is_own = sum(1 << k for k, r in enumerate(around) if r == region)
     if size == 1 or not rule.SIMPLE[is_own]:
         return region
-    best = size / (size - 1) * distance(region)
+    best = cost(region, size / (size - 1))
     chosen = region
     for r in around[::2]:
         if r not in (-1, region):
-            cost = float(level.size[r]) / (float(level.size[r]) + 1) * distance(r)
-            if cost < best:
-                best, chosen = cost, r
+            new = cost(r, float(level.size[r]) / (float(level.size[r]) + 1))
+            if new < best:
+                best, chosen = new, r
     return chosen
 
 
@@ -347,8 +355,9 @@ def partitions(
     Kept are those after each round in which all regions merge, and after each refinement.
     """
     pixels = pixel_level(features_q, merge_weights, width)
+    smooth = smoothed(features_q, width)
     label, kept = list(range(len(features_q))), []
-    for halves, passes in rule.SCHEDULE:
+    for halves, smooth_passes, passes in rule.SCHEDULE:
         target = halves * num_regions // 2
         level = pool(pixels, label)
         while len(level.size) > target:
@@ -358,6 +367,7 @@ def partitions(
             if all_merge and len(level.size) > target:
                 kept.append(label)
         if len(level.size) < len(label):
+            label = refine(label, smooth, width, refine_weights, smooth_passes)
             label = refine(label, features_q, width, refine_weights, passes)
             kept.append(label)
     return kept

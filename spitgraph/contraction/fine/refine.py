@@ -63,7 +63,8 @@ def destinations(
     """The region that each pixel moves to; −1 where it stays.
 
     What it adds to the variation of a region that it joins, and takes from that of its own, are
-    compared; of equally good regions the first around the pixel.
+    compared, less the cost of the sides that are no border then; of equally good regions the first
+    around the pixel.
     """
     around = ring(label, pixel)  # [8, k]
     region = label.flatten().index_select(0, pixel)
@@ -71,26 +72,26 @@ def destinations(
     size = held[-1].double()
     mean = held[:-1].double() / size
 
-    def distance(r: Tensor) -> Float64[Tensor, " k"]:
-        total = torch.zeros_like(feature[0])
+    def cost(r: Tensor, share: Tensor) -> Float64[Tensor, " k"]:
+        distance = torch.zeros_like(feature[0])
         for w, own, means in zip(weights.tolist(), feature, mean, strict=True):
             step = own - means.index_select(0, r)
-            total += float(w) * (step * step)
-        return total
+            distance += float(w) * (step * step)
+        return share * distance - (rule.BORDER_COST * (around[::2] == r).sum(0)).double()
 
     own = around == region
     bits = (own.long() << torch.arange(8, device=own.device)[:, None]).sum(0)
     simple = torch.tensor(rule.SIMPLE, device=own.device).index_select(0, bits)
     own_size = size.index_select(0, region)
-    best = own_size / (own_size - 1) * distance(region)
+    best = cost(region, own_size / (own_size - 1))
     stays = torch.full_like(region, -1)
     chosen = stays
     for r in around[::2]:
         there = r.clamp(min=0)
         r_size = size.index_select(0, there)
-        cost = r_size / (r_size + 1) * distance(there)
-        better = (r >= 0) & (r != region) & (cost < best)
-        best, chosen = torch.where(better, cost, best), torch.where(better, r, chosen)
+        new = cost(there, r_size / (r_size + 1))
+        better = (r >= 0) & (r != region) & (new < best)
+        best, chosen = torch.where(better, new, best), torch.where(better, r, chosen)
     return torch.where(simple & (own_size > 1), chosen, stays)
 
 

@@ -12,7 +12,7 @@ LARGEST = 16.0
 
 #: What each channel of Lab counts, in quarters: where regions merge, and where pixels change sides.
 MERGE_WEIGHTS = (4, 3, 3)
-REFINE_WEIGHTS = (4, 1, 1)
+REFINE_WEIGHTS = (4, 2, 1)
 #: The same for features of the caller's own.
 EVEN_WEIGHT = 4
 
@@ -27,8 +27,12 @@ LEAST_MEAN_SIZE = 10
 #: Of the regions' cheapest edges, those merge that are among this share of the cheapest: 2/5.
 SHARE = (2, 5)
 
-#: On the way to K regions: how many halves of K as many, and how many passes of refinement then.
-SCHEDULE = ((12, 2), (6, 2), (3, 2), (2, 12))
+#: What a pixel pays for each of its sides that is on a border, in quarters of squared steps.
+BORDER_COST = 4000
+
+#: On the way to K regions: how many halves of K as many, and how many passes of refinement then,
+#: first of the smoothed picture, then of the picture.
+SCHEDULE = ((12, 0, 2), (6, 0, 2), (3, 1, 1), (2, 2, 8))
 #: A pixel's neighbours in order, from above clockwise, as (y, x).
 RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 

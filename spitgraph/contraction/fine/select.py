@@ -35,8 +35,8 @@ def merge_costs(graph: FineGraph, weights: Int64[Tensor, " C"]) -> Float64[Tenso
     within = torch.add(*at_ends(variations(graph, weights), edges)) / s + rule.VARIANCE_FLOOR
     q2 = q * q
     cost = q2 * q2 * q * s * (d * d * d) * e / within
-    root = square_root(torch.minimum(a, b))
-    return cost * (root * square_root(root) / (length * square_root(length)))
+    root = square_root(torch.minimum(a, b) / length)
+    return cost * (square_root(q + q) * (root * square_root(root)) / length)
 
 
 def variations(graph: FineGraph, weights: Int64[Tensor, " C"]) -> Float64[Tensor, " n"]:

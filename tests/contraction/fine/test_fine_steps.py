@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spitgraph.contraction.fine import naive, rule
-from spitgraph.contraction.fine.graph import differences, pixel_graph
+from spitgraph.contraction.fine.graph import differences, pixel_graph, smoothed
 from spitgraph.contraction.fine.hierarchy import channel_weights, image_hierarchy, partitions
 from spitgraph.contraction.fine.refine import refine
 from spitgraph.contraction.fine.select import choose, merge_costs
@@ -53,6 +53,26 @@ def test_evidence_by_hand():
     assert naive.pixel_level(pixels, [4], 8).evidence[11, 12] == 45
 
 
+@given(features())
+def test_smoothed(drawn):
+    """The means of 3 × 3 pixels to the nearest step, of which no ties are possible."""
+    features_q, height, width = drawn
+    features_q -= 2048  # Lab has negative numbers
+    found = smoothed(features_q.view(3, height, width))
+    assert found.flatten(1).t().tolist() == naive.smoothed(features_q.t().tolist(), width)
+    framed = np.pad(features_q.view(3, height, width), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(framed, (3, 3), axis=(1, 2))
+    assert found.tolist() == np.rint(windows.mean(axis=(3, 4))).tolist()
+
+
+def test_short_borders_are_worth_something():
+    """A pixel that fits its neighbour a little better goes there if the border gets no longer."""
+    level = naive.Level(sums=[[0], [100000]], squares=[0, 0], size=[100, 100])
+    one, two = [0, 0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1, 1, 1]  # sides with region 1
+    for around, feature, expected in ((one, 498, 0), (two, 498, 1), (one, 500, 1)):
+        assert naive.destination(level, around, 0, [feature], [rule.EVEN_WEIGHT]) == expected
+
+
 def test_cost_by_hand():
     """Two regions of 4 and 12 pixels, 30 steps of lightness apart, along 2 sides of evidence 9."""
     level = naive.Level(
@@ -65,8 +85,9 @@ def test_cost_by_hand():
     expected = (
         (3.0**5 * 16 * (4 * 30.0**2 + rule.DISTANCE_FLOOR) ** 3 * (81 + rule.EVIDENCE_FLOOR))
         / rule.VARIANCE_FLOOR
-        * 4**0.75
-        / 2**1.5
+        * (2 * 3.0) ** 0.5
+        * (4 / 2) ** 0.75
+        / 2
     )
     assert naive.merge_cost(level, (0, 1), MERGE) == pytest.approx(expected, rel=1e-12)
 

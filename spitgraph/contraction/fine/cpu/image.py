@@ -10,13 +10,13 @@ from spitgraph.contraction.fine.cpu.pixels import (
     cut_directions,
     find_evidence,
 )
-from spitgraph.contraction.fine.cpu.refine import refine
+from spitgraph.contraction.fine.cpu.refine import give, refine
 from spitgraph.contraction.fine.cpu.rounds import merge_round, pool, pool_pixels
 from spitgraph.contraction.fine.rule import LEAST_MEAN_SIZE, SCHEDULE
 from spitgraph.kernels.cpu.jit import kernel
 
 #: See `rule.SCHEDULE`; numbers, of which compiled code makes an array.
-_HALVES, _PASSES = (np.array(column) for column in zip(*SCHEDULE, strict=True))
+_HALVES, _SMOOTH, _PASSES = (np.array(column) for column in zip(*SCHEDULE, strict=True))
 _LEAST = LEAST_MEAN_SIZE
 #: Rounds in which all regions merge at least halve their number.
 _MOST_KEPT = len(SCHEDULE) + _LEAST.bit_length()
@@ -49,7 +49,7 @@ def contract_image(
     """
     num_pixels = height * width
     right, below = np.empty(num_pixels, np.int32), np.empty(num_pixels, np.int32)
-    find_evidence(features_q, width, right, below)
+    smooth = find_evidence(features_q, width, right, below)
     kept = np.empty((_MOST_KEPT, num_pixels), np.uint32)
     label = np.empty(num_pixels, np.uint32)
     held = np.empty((0, len(merge_weights) + 2), np.int64)
@@ -68,14 +68,16 @@ def contract_image(
             )
             n = len(held)
         if n < num_pixels:
-            refine(
+            refine_stage(
                 label,
                 height,
                 width,
+                smooth,
                 features_q,
                 refine_weights,
                 merge_weights,
                 held,
+                _SMOOTH[stage],
                 _PASSES[stage],
             )
             copy(label, kept[keeping])
@@ -146,6 +148,34 @@ def merge_regions(
     for p in range(len(label)):
         label[p] = region[label[p]]
     return held, keeping
+
+
+@kernel
+def refine_stage(
+    label: np.ndarray,
+    height: int,
+    width: int,
+    smooth: np.ndarray,
+    features_q: np.ndarray,
+    weights: np.ndarray,
+    square_weights: np.ndarray,
+    held: np.ndarray,
+    smooth_passes: int,
+    passes: int,
+) -> None:
+    """Let pixels change sides, first by the smoothed picture; see `refine`."""
+    if smooth_passes > 0:
+        source = label.astype(np.int32)
+        smooth_held = pool_pixels(smooth, square_weights, label, len(held))
+        refine(label, height, width, smooth, weights, square_weights, smooth_held, smooth_passes)
+        pixels, target = np.empty_like(source), np.empty_like(source)
+        count = 0
+        for p in range(len(label)):
+            if label[p] != source[p]:
+                source[count], pixels[count], target[count] = source[p], p, label[p]
+                count += 1
+        give(features_q, square_weights, held, source[:count], pixels, target)
+    refine(label, height, width, features_q, weights, square_weights, held, passes)
 
 
 @kernel

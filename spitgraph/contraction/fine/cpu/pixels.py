@@ -49,7 +49,9 @@ def sum_patches(values: np.ndarray, width: int, patch: np.ndarray) -> None:
 
 
 @kernel
-def find_evidence(features_q: np.ndarray, width: int, right: np.ndarray, below: np.ndarray) -> None:
+def find_evidence(
+    features_q: np.ndarray, width: int, right: np.ndarray, below: np.ndarray
+) -> np.ndarray:
     """How different the patches on either side of each pixel side are: `naive.evidence`.
 
     Args:
@@ -57,6 +59,9 @@ def find_evidence(features_q: np.ndarray, width: int, right: np.ndarray, below: 
         width: W.
         right: [H·W] int32, written: of the sides between pixels and those right of them.
         below: [H·W] int32, written: of those below them.
+
+    Returns:
+        [C, H·W] int32, the smoothed features: `naive.smoothed`.
     """
     num_pixels = features_q.shape[1]
     patch = np.empty(features_q.shape, np.int32)
@@ -92,6 +97,10 @@ def find_evidence(features_q: np.ndarray, width: int, right: np.ndarray, below: 
         out = below[row : row + width]
         for x in range(width):
             out[x] = np.int32(np.rint(np.sqrt(square[x])))
+    flat = patch.reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = (flat[i] + np.int32(4)) // np.int32(9)
+    return patch
 
 
 @kernel

@@ -7,7 +7,7 @@ all that is computed of a pixel.
 
 import numpy as np
 
-from spitgraph.contraction.fine.rule import RING, SIMPLE
+from spitgraph.contraction.fine.rule import BORDER_COST, RING, SIMPLE
 from spitgraph.kernels.cpu.jit import kernel
 
 _SIMPLE = np.array(SIMPLE)
@@ -15,6 +15,10 @@ _SIMPLE = np.array(SIMPLE)
 _ASIDE = np.array(
     [next((RING[k] for k in (0, 2, 4, 6) if not own >> k & 1), (0, 0)) for own in range(256)]
 )
+_BORDER = float(BORDER_COST)
+#: By the same, what a pixel does not pay for sides where it is, and for the other ones.
+_SAVED = np.array([_BORDER * (own & 0b01010101).bit_count() for own in range(256)])
+_ASIDE_SAVED = 4 * _BORDER - _SAVED
 
 
 @kernel
@@ -118,7 +122,13 @@ def cheapest_other(
             for c in range(channels):
                 away = np.float64(features_q[c, pixel]) - known[other, c]
                 cost += weights[c] * (away * away)
-            cost *= known[other, channels + 1]
+            same = (
+                np.int64(label[p - stride] == other)
+                + (label[p + 1] == other)
+                + (label[p + stride] == other)
+                + (label[p - 1] == other)
+            )
+            cost = cost * known[other, channels + 1] - _BORDER * np.float64(same)
             if cost < best:
                 best, chosen = cost, other
     return best, chosen
@@ -188,8 +198,8 @@ def find_moves(
                 away, beyond = x - known[region, c], x - known[other, c]
                 stays += weights[c] * (away * away)
                 cost += weights[c] * (beyond * beyond)
-            stays *= known[region, channels]
-            cost *= known[other, channels + 1]
+            stays = stays * known[region, channels] - _SAVED[own[k]]
+            cost = cost * known[other, channels + 1] - _ASIDE_SAVED[own[k]]
             if not single:
                 cost, other = cheapest_other(label, stride, p, pixel, features_q, weights, known)
             moving[found], pixels[found], target[found] = p, pixel, other

@@ -92,8 +92,8 @@ def merge_cost(
     within = variation / s + _VARIANCE
     q2 = q * q
     cost = q2 * q2 * q * s * (d * d * d) * e / within
-    root = np.sqrt(min(a, b))
-    return cost * (root * np.sqrt(root) / (length * np.sqrt(length)))
+    root = np.sqrt(min(a, b) / length)
+    return cost * (np.sqrt(q + q) * (root * np.sqrt(root)) / length)
 
 
 @kernel
