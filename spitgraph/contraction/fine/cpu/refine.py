@@ -168,14 +168,17 @@ def find_moves(
         target: The same for the regions.
     """
     stride, channels = width + 2, len(weights)
+    first, second, third = (
+        (weights[0], weights[1], weights[2]) if channels == 3 else (0.0, 0.0, 0.0)
+    )
     flags = np.zeros(-(-width // 8) * 8, np.uint8)
     places, own = np.empty(len(flags), np.int32), np.empty(len(flags), np.uint8)
     offset = _ASIDE[:, 0] * stride + _ASIDE[:, 1]
     found = np.uint32(0)
-    for y in range(phase // 2, height, 2):
-        if in_row[y + 1] < since:
+    for row in range(phase // 2, height, 2):
+        if in_row[row + 1] < since:
             continue
-        start = (y + 1) * stride + 1
+        start = (row + 1) * stride + 1
         flag_borders(label, stride, start, marked, since, flags[:width])
         count = keep_flagged(flags, phase % 2, start, places)
         count = keep_simple(label, stride, places, count, own)
@@ -191,13 +194,22 @@ def find_moves(
                 & ((left == region) | (left == other))
                 & (other >= 0)
             )
-            pixel = y * width + p - start
-            stays = cost = 0.0
-            for c in range(channels):
-                x = np.float64(features_q[c, pixel])
-                away, beyond = x - known[region, c], x - known[other, c]
-                stays += weights[c] * (away * away)
-                cost += weights[c] * (beyond * beyond)
+            pixel = row * width + p - start
+            if channels == 3:  # as most have: a third faster, written out
+                x = np.float64(features_q[0, pixel])
+                y = np.float64(features_q[1, pixel])
+                z = np.float64(features_q[2, pixel])
+                a, b, c = x - known[region, 0], y - known[region, 1], z - known[region, 2]
+                stays = first * (a * a) + second * (b * b) + third * (c * c)
+                a, b, c = x - known[other, 0], y - known[other, 1], z - known[other, 2]
+                cost = first * (a * a) + second * (b * b) + third * (c * c)
+            else:
+                stays = cost = 0.0
+                for j in range(channels):
+                    value = np.float64(features_q[j, pixel])
+                    a, b = value - known[region, j], value - known[other, j]
+                    stays += weights[j] * (a * a)
+                    cost += weights[j] * (b * b)
             stays = stays * known[region, channels] - _SAVED[own[k]]
             cost = cost * known[other, channels + 1] - _ASIDE_SAVED[own[k]]
             if not single:
