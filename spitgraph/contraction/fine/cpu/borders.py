@@ -11,7 +11,7 @@ import numpy as np
 from spitgraph.kernels.cpu.jit import kernel, part
 
 #: Places a region.
-SPREAD = 4
+SPREAD = 8
 _NONE = np.uint32(2**32 - 1)
 
 
