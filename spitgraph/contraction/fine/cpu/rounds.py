@@ -106,10 +106,19 @@ def find_cheapest(
         nearest[r] = r
     for e in range(count):
         a, b, w = borders.u[e], borders.v[e], cost[e]
-        if w < best[a] or (w == best[a] and edge_priority(a, b) > edge_priority(a, nearest[a])):
-            best[a], nearest[a] = w, b
-        if w < best[b] or (w == best[b] and edge_priority(a, b) > edge_priority(b, nearest[b])):
-            best[b], nearest[b] = w, a
+        best_a, best_b = best[a], best[b]
+        nearest_a, nearest_b = nearest[a], nearest[b]
+        if (w == best_a) | (w == best_b):
+            priority = edge_priority(a, b)
+            if w < best_a or (w == best_a and priority > edge_priority(a, nearest_a)):
+                nearest[a] = b
+            if w < best_b or (w == best_b and priority > edge_priority(b, nearest_b)):
+                nearest[b] = a
+        else:  # all was read before, so that no branch is needed
+            nearest[a] = b if w < best_a else nearest_a
+            nearest[b] = a if w < best_b else nearest_b
+        best[a] = min(w, best_a)
+        best[b] = min(w, best_b)
 
 
 @kernel
