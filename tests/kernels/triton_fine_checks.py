@@ -29,7 +29,7 @@ GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if GPU else "cpu")
 #: The interpreter takes milliseconds a program: few examples there, and few passes.
 EXAMPLES = 100 if GPU else 2
-SCHEDULE = rule.SCHEDULE if GPU else ((12, 1), (6, 0), (3, 1), (2, 1))
+SCHEDULE = rule.SCHEDULE if GPU else ((12, 0, 1), (6, 0, 0), (3, 1, 0), (2, 1, 1))
 
 
 def steps_of(image):
@@ -78,7 +78,7 @@ class Rounds:
             for f, size in zip(features_q, self.sizes, strict=True)
         ]
         self.pixels = self.level = level_of(features_q, self.sizes)
-        self.evidence = pixels.find_evidence(self.pixels)
+        self.evidence = pixels.find_evidence(self.pixels, pixels.patch_sums(self.pixels))
         self.label = torch.arange(self.level.num_regions, dtype=torch.int32, device=DEVICE)
         self.border = None
 
@@ -188,15 +188,19 @@ def test_rounds(small_images):
     check()
 
 
-def test_evidence(awkward_images):
+def test_evidence_and_smoothed_picture(awkward_images):
     sizes = sizes_of(awkward_images)
     features_q = [graph.coarsened(steps_of(image)) for image in awkward_images]
-    found = pixels.find_evidence(level_of(features_q, sizes)).cpu().long()
-    areas = [height * width for height, width in sizes]
-    for own, f, (height, width) in zip(found.split(areas, 1), features_q, sizes, strict=True):
-        right, below = own.view(2, height, width)
-        sides = torch.cat([right[:, : width - 1].flatten(), below[: height - 1].flatten()])
-        assert torch.equal(sides, graph.differences(f.view(-1, height, width)))
+    assert min(int(f.min()) for f in features_q) < 0
+    level = level_of(features_q, sizes)
+    patch = pixels.patch_sums(level)
+    found = pixels.find_evidence(level, patch).cpu().long().split(level.counts, 1)
+    smooth = pixels.smoothed(level, patch).sums.cpu().long().split(level.counts, 1)
+    for own, means, f, size in zip(found, smooth, features_q, sizes, strict=True):
+        right, below = own.view(2, *size)
+        sides = torch.cat([right[:, :-1].flatten(), below[:-1].flatten()])
+        assert torch.equal(sides, graph.differences(f.view(-1, *size)))
+        assert torch.equal(means.view(-1, *size), graph.smoothed(f.view(-1, *size)))
 
 
 def test_meets(label_maps):

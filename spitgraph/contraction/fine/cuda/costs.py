@@ -40,8 +40,8 @@ def merge_cost(a, b, distance, variation, length, evidence):
     within = variation / s + VARIANCE
     q2 = q * q
     cost = q2 * q2 * q * s * (d * d * d) * e / within
-    root = tl.sqrt(tl.minimum(a, b))
-    return cost * (root * tl.sqrt(root) / (length * tl.sqrt(length)))
+    root = tl.sqrt(tl.minimum(a, b) / length)
+    return cost * (tl.sqrt(q + q) * (root * tl.sqrt(root)) / length)
 
 
 @kernel

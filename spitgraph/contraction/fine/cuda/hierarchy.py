@@ -24,7 +24,9 @@ from spitgraph.contraction.fine.cuda.pixels import (
     cheapest_of_pixels,
     coarsened,
     find_evidence,
+    patch_sums,
     pooled_pixels,
+    smoothed,
 )
 from spitgraph.contraction.fine.cuda.refine import refine
 from spitgraph.contraction.fine.cuda.select import cheapest_of_regions, choose
@@ -83,9 +85,9 @@ def contract_features(
     table = image_table(areas, heights, widths, device=features_q.device)
     pixels = level_zero(features_q, areas, table, compactness=0.0)
     growth = Growth(pixels, heights, widths, channel_weights(features_q, lab))
-    for halves, passes in rule.SCHEDULE:
+    for halves, smooth_passes, passes in rule.SCHEDULE:
         growth.merge_to(halves * num_regions // 2)
-        growth.refine(passes)
+        growth.refine(smooth_passes, passes)
     return growth.hierarchy()
 
 
@@ -98,6 +100,7 @@ class Growth:
         widths: Of the images.
         weights: What each channel counts where regions merge, and where pixels change sides.
         evidence: Of the sides between pixels.
+        smooth: The pixels of the smoothed picture.
         level: The regions now.
         label: Region of each pixel, numbered over the batch.
         kept: Partitions on the way, which may become levels.
@@ -109,7 +112,8 @@ class Growth:
         self.pixels, self.level = pixels, pixels
         self.heights, self.widths = heights, widths
         self.weights = weights
-        self.evidence = find_evidence(pixels)
+        patch = patch_sums(pixels)
+        self.evidence, self.smooth = find_evidence(pixels, patch), smoothed(pixels, patch)
         device = weights.device
         self.label = torch.arange(pixels.num_regions, dtype=torch.int32, device=device)
         self.kept: list[Kept] = []
@@ -156,7 +160,7 @@ class Growth:
         cluster, _ = clusters(level, choice, table)
         self.label = cluster.index_select(0, self.label)
         if border is None:
-            self.level = pooled_pixels(self.pixels, self.label, counts, table, self.weights[0])
+            self.level = self.regions_of(self.pixels, counts, table)
         else:
             self.level = pooled(level, cluster, counts, table)
         self.keep(list(map(bool.__and__, all_merge, map(bool, self.too_many(target)))))
@@ -175,13 +179,27 @@ class Growth:
         if any(images):
             self.kept.append(Kept(self.label, images))
 
-    def refine(self, passes: int) -> None:
-        """Pixels change sides, if any regions have merged."""
-        if self.level is self.pixels:
+    def regions_of(self, pixels: Level, counts: list[int], table: Int64[Tensor, "4 B"]) -> Level:
+        """What the regions hold of the picture, or of the smoothed one."""
+        return pooled_pixels(pixels, self.label, counts, table, self.weights[0])
+
+    def refine(self, smooth_passes: int, passes: int) -> None:
+        """Pixels change sides, if any regions have merged: first by the smoothed picture."""
+        level = self.level
+        if level is self.pixels:
             return
         self.label = self.label.clone()  # the one that is kept stays
-        refine(self.label, self.pixels, self.level, self.weights, passes, self.heights, self.widths)
+        if smooth_passes:
+            self.move(
+                self.smooth, self.regions_of(self.smooth, level.counts, level.table), smooth_passes
+            )
+            self.level = self.regions_of(self.pixels, level.counts, level.table)
+        self.move(self.pixels, self.level, passes)
         self.keep([True] * self.pixels.num_images)
+
+    def move(self, pixels: Level, regions: Level, passes: int) -> None:
+        """Let pixels change sides by a picture, of which the regions hold so much."""
+        refine(self.label, pixels, regions, self.weights, passes, self.heights, self.widths)
 
     def hierarchy(self) -> Hierarchy:
         """Of all images, the partitions on the way made to nest."""

@@ -1,6 +1,8 @@
 """What separates two pixels, and which are cheapest to merge (METHOD 10.1, 10.2)."""
 # mypy: allow-untyped-defs, allow-incomplete-defs
 
+from dataclasses import replace
+
 import torch
 import triton.language as tl
 from jaxtyping import Int32, Int64
@@ -27,7 +29,7 @@ def channel_weights(features_q: Int32[Tensor, "C P"], lab: bool) -> Int64[Tensor
     return on_device(both, features_q.device)
 
 
-# ---- evidence ------------------------------------------------------------------------------------
+# ---- 3 × 3 pixels: the smoothed picture, and evidence --------------------------------------------
 
 
 @kernel
@@ -87,21 +89,40 @@ def measure_evidence(
         tl.store(at, whole(tl.sqrt(square)).to(tl.int32), mask=inside)
 
 
-def find_evidence(pixels: Level) -> Int32[Tensor, "2 P"]:
-    """Evidence of the sides between each pixel and the one right of it; and the one below."""
-    features_q = pixels.sums
-    patch = torch.empty_like(features_q)
-    batch = {
-        "table": pixels.table,
-        "num_pixels": pixels.num_regions,
-        "num_images": pixels.num_images,
-        "CHANNELS": pixels.channels,
-    }
-    launch(sum_patches, *pixels.launched, features_q=features_q, patch=patch, **batch)
-    evidence = features_q.new_empty(2, pixels.num_regions)
-    even = pixels.table.new_ones(pixels.channels)
+def patch_sums(pixels: Level) -> Int32[Tensor, "C P"]:
+    """Features summed over the 3 × 3 pixels around each; borders are repeated."""
+    patch = torch.empty_like(pixels.sums)
     launch(
-        measure_evidence, *pixels.launched, patch=patch, weights=even, evidence=evidence, **batch
+        sum_patches,
+        *pixels.launched,
+        features_q=pixels.sums,
+        table=pixels.table,
+        patch=patch,
+        num_pixels=pixels.num_regions,
+        num_images=pixels.num_images,
+        CHANNELS=pixels.channels,
+    )
+    return patch
+
+
+def smoothed(pixels: Level, patch: Int32[Tensor, "C P"]) -> Level:
+    """The pixels with the means of the 3 × 3 around each, to the nearest whole step."""
+    return replace(pixels, sums=(patch + 4).div_(9, rounding_mode="floor"))
+
+
+def find_evidence(pixels: Level, patch: Int32[Tensor, "C P"]) -> Int32[Tensor, "2 P"]:
+    """Evidence of the sides between each pixel and the one right of it; and the one below."""
+    evidence = patch.new_empty(2, pixels.num_regions)
+    launch(
+        measure_evidence,
+        *pixels.launched,
+        patch=patch,
+        table=pixels.table,
+        weights=pixels.table.new_ones(pixels.channels),
+        evidence=evidence,
+        num_pixels=pixels.num_regions,
+        num_images=pixels.num_images,
+        CHANNELS=pixels.channels,
     )
     return evidence
 
