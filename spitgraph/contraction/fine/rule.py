@@ -28,11 +28,11 @@ LEAST_MEAN_SIZE = 10
 SHARE = (2, 5)
 
 #: What a pixel pays for each of its sides that is on a border, in quarters of squared steps.
-BORDER_COST = 4000
+BORDER_COST = 5000
 
 #: On the way to K regions: how many halves of K as many, and how many passes of refinement then,
 #: first of the smoothed picture, then of the picture.
-SCHEDULE = ((12, 0, 2), (6, 0, 2), (3, 1, 1), (2, 2, 8))
+SCHEDULE = ((12, 1, 2), (6, 1, 2), (3, 1, 2), (2, 2, 8))
 #: A pixel's neighbours in order, from above clockwise, as (y, x).
 RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 
