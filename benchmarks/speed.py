@@ -244,7 +244,9 @@ def images_alone(folder: Path, methods: Mapping[str, Peer], threads: int) -> str
     torch.set_num_threads(threads)
     return (
         f"One image alone, ms, medians of {ALONE_ROUNDS} calls in turns, each after a pause; "
-        "behind the comma, threads.\n\n" + markdown(cells)
+        "behind the comma, threads.\n"
+        "Without OMP_WAIT_POLICY=passive, PyTorch's threads, which spin after each operation,\n"
+        "hold up fast-slic's.\n\n" + markdown(cells)
     )
 
 
