@@ -9,6 +9,7 @@ from spitgraph import InterpolationExtractor, SuperpixelTokenizer, inspection
 
 DOCS = Path(__file__).resolve().parent
 COFFEE = DOCS.parent / "examples" / "pictures" / "coffee.jpg"
+CHELSEA = DOCS.parent / "examples" / "pictures" / "chelsea.jpg"
 
 
 def as_picture(figure) -> Image.Image:
@@ -38,6 +39,9 @@ def main() -> None:
         int(tokens.seg[0, y, x]) for x, y in ((290, 165), (372, 290), (560, 300))
     )
     inspection.plot_token(tokens, [coffee, spoon, wood]).savefig(out / "vectors.png")
+    by_rule = [SuperpixelTokenizer(num_tokens=256, quality=q)(CHELSEA) for q in ("fast", "fine")]
+    halves = [inspection.to_pil(inspection.overlay(tokens, scale=2)) for tokens in by_rule]
+    side_by_side(halves, 400).save(out / "rules.jpg", quality=90)
 
 
 if __name__ == "__main__":
