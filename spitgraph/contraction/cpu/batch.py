@@ -29,7 +29,7 @@ from spitgraph.settings import Settings
 
 #: Images of more pixels are worked on by all threads together, in chunks; and those of more than
 #: these, if there are too few to keep all threads busy.
-LARGE, LARGE_OF_FEW = 2**19, 2**17
+LARGE, LARGE_OF_FEW = 2**19, 3 * 2**14
 #: Chunks for each thread, unless these were of fewer or more pixels than this.
 CHUNKS_A_THREAD, LEAST, MOST = 8, 2**14, 2**19
 _NO_BYTES, _NO_FLOATS = np.empty(0, np.uint8), np.empty(0, np.float32)
