@@ -22,9 +22,9 @@ LEVELS = 255 << LEVEL_BITS
 #: Values of 8-bit pictures.
 EIGHT_BIT = np.arange(256, dtype=np.float32) / np.float32(255)
 
-#: Linear light of white; that of 8-bit values, and of the one beyond.
+#: Linear light of white; that of 8-bit values, and once more of white, where nothing follows.
 WHITE = 2**24 - 1
-_value = np.arange(257) / 255
+_value = np.minimum(np.arange(257), 255) / 255
 LIGHT = np.where(_value > 0.04045, ((_value + 0.055) / 1.055) ** 2.4, _value / 12.92)
 LIGHT = np.rint(LIGHT * WHITE).astype(np.int32)
 
@@ -63,13 +63,13 @@ def quantised_lab(image: Shaped[Tensor, "3 *S"]) -> Int32[Tensor, "3 *S"]:
     steps = torch.empty(values.shape, dtype=torch.int32, device=values.device)
     for start in range(0, values.shape[1], PIXELS_AT_A_TIME):
         part = slice(start, start + PIXELS_AT_A_TIME)
-        light = interpolated(LIGHT, rounded(values[:, part]), LEVEL_BITS)
+        light = interpolated(LIGHT, levels_of(values[:, part]), LEVEL_BITS)
         steps[:, part] = lab_of_light(light)
     return steps.view(image.shape)
 
 
-def rounded(values: Shaped[Tensor, "*S"]) -> Int32[Tensor, "*S"]:
-    """Values as levels, from 0 to `LEVELS`; those of 8-bit pictures are multiples of 256."""
+def levels_of(values: Shaped[Tensor, "*S"]) -> Int32[Tensor, "*S"]:
+    """The nearest levels, from 0 to `LEVELS`; those of 8-bit pictures are multiples of 256."""
     if values.dtype == torch.uint8:
         return values.int() << LEVEL_BITS
     return (values.float().clamp(0, 1) * LEVELS + 0.5).int()

@@ -13,7 +13,7 @@ from torch_geometric.data import Batch
 from helpers.effort import examples
 from helpers.pictures import noise
 from spitgraph import SuperpixelTokenizer, kernels
-from spitgraph.colour import quantised_lab
+from spitgraph.colour import STEPS_PER_UNIT, quantised_lab
 from spitgraph.contraction import SIMILARITIES
 
 pytest.importorskip("numba")
@@ -164,6 +164,14 @@ def test_lab_of_any_part_of_an_image(layout, gamma):
             came = torch.from_numpy(steps)
             assert torch.equal(came[:, : end - begin], quantised_lab(image[:, begin:end]))
             assert (came[:, end - begin :] == -9).all()
+
+
+def test_values_that_nobody_checked_stay_within_the_tables():
+    values = np.array([np.nan, np.inf, -np.inf, -1, 2, 1e30], np.float32).repeat(3)
+    steps = np.empty((3, 6), np.int32)
+    quantised_lab_of_floats(values, 3, 1, 0, 6, steps)
+    assert (steps[0] >= 0).all() and (steps[0] <= STEPS_PER_UNIT).all()
+    assert not steps[1:].any()
 
 
 def test_features_beyond_32_bits_take_the_plain_path():

@@ -89,7 +89,7 @@ def quantised_lab_of_floats(
         features_q: [3, ≥ end − begin] int32, written, from its beginning.
     """
     light = np.zeros((3, ROW), np.uint32)
-    level = np.empty(ROW, np.uint32)
+    level = np.empty(ROW, np.uint16)  # whatever values come: none lies beyond the table
     stride = np.uint64(pixel_stride)
     for start in range(begin, end, ROW):
         count = min(ROW, end - start)
