@@ -26,7 +26,6 @@ from spitgraph.grid import rgb_pixels
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.pixel_map import PIXEL_MAP, map_counts, number_tokens, stored, stored_sizes
 from spitgraph.regions import describe_regions
-from spitgraph.tensors import detached
 
 #: What a `TokenData` computes or checks when asked.
 DERIVED = PIXEL_MAP | {"size", "tree", "parents", "seg"}
@@ -257,7 +256,7 @@ def tokens_from_hierarchy(
     """
     counts = hierarchy.image_counts
     num_nodes = [levels[-1] for levels in counts]
-    regions = describe_regions([detached(image) for image in images], hierarchy.cluster, num_nodes)
+    regions = describe_regions([image.detach() for image in images], hierarchy.cluster, num_nodes)
     pixels = regions.pixels
     if any(image.requires_grad for image in images):
         pixels = torch.cat([rgb_pixels(image) for image in images])

@@ -58,7 +58,7 @@ def is_eager(tensors: Iterable[Tensor]) -> bool:
     """
     return (
         not torch.compiler.is_compiling()
-        and all(type(tensor) is Tensor and tensor.is_cpu for tensor in tensors)
+        and all(type(t) is Tensor and t.is_cpu and not t.is_neg() for t in tensors)
         and torch._C._get_tracing_state() is None
         and torch._C._len_torch_dispatch_stack() == 0
         and torch._C._len_torch_function_stack() == 0

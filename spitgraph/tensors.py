@@ -28,11 +28,6 @@ def plain(tensor: Shaped[Tensor, "*S"]) -> Shaped[Tensor, "*S"]:
         return tensor.as_subclass(Tensor)
 
 
-def detached(tensor: Shaped[Tensor, "*S"]) -> Shaped[Tensor, "*S"]:
-    """The same numbers, through which no gradients flow."""
-    return tensor.detach() if tensor.requires_grad else tensor
-
-
 def unshared(tensor: Shaped[Tensor, "*S"], source: Tensor) -> Shaped[Tensor, "*S"]:
     """The tensor, or a copy where it lies in the memory of its source."""
     # by their storages themselves: not every device tells where they lie

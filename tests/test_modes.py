@@ -1,11 +1,13 @@
 """PyTorch's modes change neither tokens nor vectors."""
 
+import inspect
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from torch.func import functional_call, grad, jvp, stack_module_state, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -232,14 +234,31 @@ def test_only_plain_tensors_that_nobody_watches_pass_by_operators():
     assert is_eager([image])
     assert not is_eager([image, torch.nn.Parameter(image)])
     assert not is_eager([image.to("meta")])
+    assert not is_eager([torch._neg_view(image)])  # whose memory holds other numbers
     with FakeTensorMode():
         assert not is_eager([image])
-    with torch.device("cpu"), torch.profiler.profile():
+    with torch.device("cpu"):
+        assert not is_eager([image])
+    with torch.profiler.profile():
         assert not is_eager([image])
     found = []
     vmap(lambda x: found.append(is_eager([image])) or x)(image)
     torch.jit.trace(lambda x: found.append(is_eager([image])) or x + 1, image, check_trace=False)
     assert found == [False, False]
+    bare = inspect.unwrap(is_eager)  # of a run-time type checker, which does not compile
+    compiled = torch.compile(lambda x: x + bare([x]), backend="eager", fullgraph=True)
+    assert torch.equal(compiled(image), image)
+    assert is_eager([image])
+
+
+def test_no_tangents_come_along():
+    """Tokens hold none by any body: an image's are taken away with its gradients."""
+    image = noise(9, 8)
+    for body in (nullcontext, kernels.plain):
+        with dual_level(), body():
+            tokens = SuperpixelTokenizer(2)(make_dual(image, torch.ones_like(image)))
+            for name in ("pixels", "color", "pos"):
+                assert unpack_dual(tokens[name]).tangent is None
 
 
 def test_operators_are_seen_by_modes():

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from spitgraph.data import TokenData, tokens_from_hierarchy
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.images import ImagesLike, checked_images
-from spitgraph.tensors import detached
 
 
 class Tokenizer(nn.Module, ABC):
@@ -38,5 +37,5 @@ class Tokenizer(nn.Module, ABC):
         """
         checked, is_batch = checked_images(images)
         with torch.no_grad():
-            hierarchy = self.hierarchy([detached(image) for image in checked])
+            hierarchy = self.hierarchy([image.detach() for image in checked])
         return tokens_from_hierarchy(checked, hierarchy, is_batch=is_batch)
