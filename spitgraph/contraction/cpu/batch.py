@@ -244,6 +244,6 @@ def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:
         finishing += [(task.labels, start, *job, maps[:area], task.cluster) for job in jobs(area)]
     for_each(lambda job: finish_pixels(*job), finishing)
     flat = np.concatenate([task.counts for task in tasks])
-    depths = np.array([len(levels) - 1 for levels in counts])
+    depths = np.array([len(levels) - 1 for levels in counts], np.int64)
     parent, counted, num_levels = map(torch.from_numpy, (parents, flat, depths))
     return Hierarchy(parent, counted, num_levels, cluster)

@@ -304,7 +304,7 @@ def layout(dimensions: tuple[tuple[str, int], ...]) -> tuple[Block, Block, np.nd
         for number in (offsets[row.is_sparse], *shape)
     ]
     dense, sparse = blocks
-    return dense, sparse, np.array(numbers)
+    return dense, sparse, np.array(numbers, np.int64)
 
 
 def _sized(dimension: str, sizes: dict[str, int]) -> int:

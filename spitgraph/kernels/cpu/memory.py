@@ -42,8 +42,8 @@ class Block(NamedTuple):
     @classmethod
     def of(cls, sizes: Sequence[int], is_sparse: bool = False) -> "Block":
         """The block of arrays of so many bytes."""
-        aligned = (-(-size // ALIGNMENT) * ALIGNMENT for size in sizes)
-        *offsets, length = accumulate(aligned, initial=0)
+        lengths = (-(-size // ALIGNMENT) * ALIGNMENT for size in sizes)
+        *offsets, length = accumulate(lengths, initial=0)
         return cls(length, tuple(offsets), is_sparse)
 
     def allocate(self, arena: "Arena | None" = None) -> np.ndarray:

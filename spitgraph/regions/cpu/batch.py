@@ -128,7 +128,7 @@ def describe_regions(
         *of_regions,
         ends[0] if is_alone else np.concatenate(ends, axis=1),
         (lengths[0] if is_alone else np.concatenate(lengths))[:, None],
-        np.array([len(length) for length in lengths]),
+        np.array([len(length) for length in lengths], np.int64),
     )
     return Regions(*map(torch.from_numpy, described))
 

@@ -84,7 +84,6 @@ def measure_rows(
         at = k = _0
         if len(bytes8) > 0:
             some = bytes8[row * pixel_stride :]
-            reds, greens, blues = some, some[channel_stride:], some[2 * channel_stride :]
             for x in range(width):
                 r, g, b = some[at], some[at + to_green], some[at + to_blue]
                 red, green, blue = red + BYTE_STEPS[r], green + BYTE_STEPS[g], blue + BYTE_STEPS[b]
@@ -94,8 +93,9 @@ def measure_rows(
                 for i in range(3 * width):
                     value[i] = np.float32(some[i]) / _WHITE
             else:
+                greens, blues = some[channel_stride:], some[2 * channel_stride :]
                 for x in range(width):
-                    value[3 * x] = np.float32(reds[x]) / _WHITE
+                    value[3 * x] = np.float32(some[x]) / _WHITE
                     value[3 * x + 1] = np.float32(greens[x]) / _WHITE
                     value[3 * x + 2] = np.float32(blues[x]) / _WHITE
         else:
