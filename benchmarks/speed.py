@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isnan, nan
 from pathlib import Path
 from statistics import median
@@ -228,10 +228,10 @@ def images_alone(folder: Path, methods: Mapping[str, Peer], threads: int) -> str
         row = {"one image of side": str(side)}
         for number in dict.fromkeys([*_powers_of_2(threads), threads]):
             torch.set_num_threads(number)
-            going = {"ours": only_tokens(ours())["ours, fused"]}
+            going: dict[str, Method] = {"ours": Ours()}
             if "fast-slic" in methods:
                 setting = max(1, round(methods["fast-slic"].setting * (side / SIDE) ** 2))
-                going["fast-slic"] = Peer(fast_slic, setting, number)
+                going["fast-slic"] = replace(methods["fast-slic"], setting=setting, threads=number)
             found = timings(going, images, ALONE_ROUNDS)
             row |= {
                 f"{name}, {number}": f"{1000 * timing.seconds:.2f}"
