@@ -22,7 +22,6 @@ from spitgraph.contraction.fine.cuda.nest import Kept, parent_maps
 from spitgraph.contraction.fine.cuda.pixels import (
     channel_weights,
     cheapest_of_pixels,
-    coarsened,
     find_evidence,
     patch_sums,
     pooled_pixels,
@@ -30,6 +29,7 @@ from spitgraph.contraction.fine.cuda.pixels import (
 )
 from spitgraph.contraction.fine.cuda.refine import refine
 from spitgraph.contraction.fine.cuda.select import cheapest_of_regions, choose
+from spitgraph.contraction.fine.graph import coarsened
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cuda.images import channels, sides
 from spitgraph.kernels.cuda.jit import on_own_device

@@ -17,11 +17,6 @@ from spitgraph.kernels.cuda.jit import kernel, launch, on_device, whole
 from spitgraph.kernels.cuda.programs import next_pixel, own_elements, own_pixels
 
 
-def coarsened(features_q: Int32[Tensor, "C P"]) -> Int32[Tensor, "C P"]:
-    """Features in the steps of `contract` as those of the fine rule."""
-    return (features_q + (1 << (rule.COARSER - 1))) >> rule.COARSER
-
-
 def channel_weights(features_q: Int32[Tensor, "C P"], lab: bool) -> Int64[Tensor, "2 C"]:
     """What each channel counts: where regions merge, and where pixels change sides."""
     even = [rule.EVEN_WEIGHT] * len(features_q)

@@ -15,12 +15,8 @@ from torch import Tensor
 from spitgraph.contraction.cuda.colour import quantised_lab
 from spitgraph.contraction.cuda.level import Level, level_zero
 from spitgraph.contraction.fine import rule
-from spitgraph.contraction.fine.cuda.pixels import (
-    channel_weights,
-    coarsened,
-    move_pixels,
-    pooled_pixels,
-)
+from spitgraph.contraction.fine.cuda.pixels import channel_weights, move_pixels, pooled_pixels
+from spitgraph.contraction.fine.graph import coarsened
 from spitgraph.kernels.cuda.images import channels, sides
 from spitgraph.kernels.cuda.jit import kernel, launch, on_own_device
 from spitgraph.kernels.cuda.programs import HEIGHT, START, WIDTH, image_table, starts
