@@ -19,9 +19,7 @@ from spitgraph.kernels.cuda.programs import next_pixel, own_elements, own_pixels
 
 def channel_weights(features_q: Int32[Tensor, "C P"], lab: bool) -> Int64[Tensor, "2 C"]:
     """What each channel counts: where regions merge, and where pixels change sides."""
-    even = [rule.EVEN_WEIGHT] * len(features_q)
-    both = [rule.MERGE_WEIGHTS, rule.REFINE_WEIGHTS] if lab else [even, even]
-    return on_device(both, features_q.device)
+    return on_device(rule.channel_weights(len(features_q), lab), features_q.device)
 
 
 # ---- 3 × 3 pixels: the smoothed picture, and evidence --------------------------------------------
