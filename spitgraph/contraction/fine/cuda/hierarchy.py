@@ -24,9 +24,9 @@ from spitgraph.contraction.fine.cuda.pixels import (
     cheapest_of_pixels,
     find_evidence,
     patch_sums,
-    pooled_pixels,
     smoothed,
 )
+from spitgraph.contraction.fine.cuda.reduce import pooled_pixels
 from spitgraph.contraction.fine.cuda.refine import refine
 from spitgraph.contraction.fine.cuda.select import cheapest_of_regions, choose
 from spitgraph.contraction.fine.graph import coarsened
