@@ -204,5 +204,5 @@ class Growth:
     def hierarchy(self) -> Hierarchy:
         """Of all images, the partitions on the way made to nest."""
         kept = self.kept or [Kept(self.label, [True] * self.pixels.num_images)]
-        maps, counts = parent_maps(kept, self.pixels, self.heights, self.widths, self.level.counts)
+        maps, counts = parent_maps(kept, self.pixels, self.level.counts)
         return Hierarchy.from_parents(maps, counts, self.label.long(), self.label.device)
