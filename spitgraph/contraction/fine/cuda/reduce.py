@@ -1,12 +1,11 @@
 """What regions of pixels hold (METHOD 10.1); compare `spitgraph.contraction.fine.graph`."""
 # mypy: allow-untyped-defs, allow-incomplete-defs
 
-import torch
 import triton.language as tl
 from jaxtyping import Int32, Int64
 from torch import Tensor
 
-from spitgraph.contraction.cuda.level import Level, empty_tally
+from spitgraph.contraction.cuda.level import Level, empty_level
 from spitgraph.kernels.cuda.jit import kernel, launch
 from spitgraph.kernels.cuda.programs import own_elements
 
@@ -63,18 +62,7 @@ def pooled_pixels(
         table: Where they are.
         weights: What each channel counts in the squares.
     """
-    num_regions, device = sum(counts), label.device
-    shape = pixels.channels + 1, num_regions
-    result = Level(
-        sums=torch.zeros(shape, dtype=torch.int64, device=device),
-        size=torch.zeros(num_regions, dtype=torch.int32, device=device),
-        box=None,
-        edges=None,
-        table=table,
-        tally=empty_tally(len(counts), device),
-        counts=counts,
-        compactness=None,
-    )
+    result = empty_level(pixels.channels + 1, counts, table)
     launch(
         pool_pixels,
         *pixels.launched,
@@ -85,7 +73,7 @@ def pooled_pixels(
         sums=result.sums,
         size=result.size,
         num_pixels=pixels.num_regions,
-        num_regions=num_regions,
+        num_regions=result.num_regions,
         num_images=pixels.num_images,
         CHANNELS=pixels.channels,
     )
