@@ -15,6 +15,7 @@ from jaxtyping import Float64, Int32, Int64
 from torch import Tensor
 
 from spitgraph.colour import STEPS_PER_UNIT
+from spitgraph.contraction.cuda.connect import load_ends
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
 from spitgraph.contraction.weights import DISTANCE_SCALE, WARD_SCALE
@@ -184,8 +185,7 @@ def edge_weights(
 ):  # fmt: skip
     """Bits of the weight of every edge, and the best of every region."""
     edge, inside = own_row(tl.load(num_edges), BLOCK)
-    u = tl.load(edges + edge, mask=inside, other=0)
-    v = tl.load(edges + room.to(tl.int64) + edge, mask=inside, other=0)
+    u, v = load_ends(edges, edge, inside, room)
     size_u = tl.load(size + u, mask=inside, other=1)
     size_v = tl.load(size + v, mask=inside, other=1)
     weight = similarity(

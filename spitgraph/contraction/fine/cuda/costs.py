@@ -11,6 +11,7 @@ import triton.language as tl
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from spitgraph.contraction.cuda.connect import load_ends
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.rows import NO_WEIGHT
 from spitgraph.contraction.cuda.weights import Weights, begin_choice, empty_weights, keep_best
@@ -94,8 +95,7 @@ def edge_strengths(
     """How strong every edge is, and the best of every region."""
     edge, inside = own_row(tl.load(num_edges), BLOCK)
     rows = room.to(tl.int64)
-    u = tl.load(edges + edge, mask=inside, other=0)
-    v = tl.load(edges + rows + edge, mask=inside, other=0)
+    u, v = load_ends(edges, edge, inside, room)
     within_u = tl.load(variation + u, mask=inside, other=0)
     within_v = tl.load(variation + v, mask=inside, other=0)
     cost = merge_cost(

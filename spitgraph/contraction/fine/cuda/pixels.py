@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
-from spitgraph.contraction.cuda.select import edge_priority
+from spitgraph.contraction.cuda.select import edge_priority, stronger
 from spitgraph.contraction.fine import rule
 from spitgraph.contraction.fine.cuda.costs import merge_cost, squared_distance, strength
 from spitgraph.kernels.cuda.jit import kernel, launch, on_device, whole
@@ -146,10 +146,7 @@ def cheapest_pixel_edges(
             features_q, start + u, start + v, there, weights, num_pixels, CHANNELS
         )
         bits = strength(merge_cost(one, one, distance, none, one, apart))
-        rank = edge_priority(u, v)
-        better = there & ((bits > strongest) | ((bits == strongest) & (rank > first)))
-        strongest = tl.where(better, bits, strongest)
-        first = tl.where(better, rank, first)
+        strongest, first = stronger(bits, edge_priority(u, v), there, strongest, first)
     tl.store(best + start + local, strongest, mask=inside)
     tl.store(priority + start + local, first, mask=inside)
 
