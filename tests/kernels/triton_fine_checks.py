@@ -17,6 +17,7 @@ from spitgraph.contraction.fine.cuda import nest as cuda_nest
 from spitgraph.contraction.fine.cuda import refine as cuda_refine
 from spitgraph.contraction.fine.cuda import select as cuda_select
 from spitgraph.contraction.fine.cuda.hierarchy import contract
+from spitgraph.contraction.fine.cuda.reduce import pooled_pixels
 from spitgraph.contraction.fine.hierarchy import channel_weights
 from spitgraph.contraction.graph import quantise
 from spitgraph.grid import connected_parts
@@ -129,7 +130,7 @@ class Rounds:
         ]
         self.label = cluster.index_select(0, self.label)
         if self.border is None:
-            self.level = pixels.pooled_pixels(self.pixels, self.label, counts, table, given)
+            self.level = pooled_pixels(self.pixels, self.label, counts, table, given)
             listed = self.level, self.pixels, self.label, self.evidence
             self.border = borders.list_borders(*listed)
         else:

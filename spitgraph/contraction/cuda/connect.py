@@ -46,11 +46,25 @@ def merge_edges(
 ):  # fmt: skip
     """Edges between clusters of regions, from the edges between regions."""
     edge, inside = own_row(tl.load(num_old_edges), BLOCK)
-    u = tl.load(old_edges + edge, mask=inside, other=0)
-    v = tl.load(old_edges + old_room.to(tl.int64) + edge, mask=inside, other=0)
+    one, other = clusters_of_ends(cluster, old_edges, edge, inside, old_room)
+    add_edges(one, other, inside, edge, slots, edges, num_edges, num_slots, room)
+
+
+@kernel
+def load_ends(edges, edge, inside, room):
+    """The regions at both ends of edges, of a list that has so much room."""
+    u = tl.load(edges + edge, mask=inside, other=0)
+    v = tl.load(edges + room.to(tl.int64) + edge, mask=inside, other=0)
+    return u, v
+
+
+@kernel
+def clusters_of_ends(cluster, edges, edge, inside, room):
+    """The clusters of the regions at both ends of edges."""
+    u, v = load_ends(edges, edge, inside, room)
     one = tl.load(cluster + u, mask=inside, other=0)
     other = tl.load(cluster + v, mask=inside, other=0)
-    add_edges(one, other, inside, edge, slots, edges, num_edges, num_slots, room)
+    return one, other
 
 
 @kernel

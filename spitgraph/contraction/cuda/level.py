@@ -108,6 +108,27 @@ def level_zero(
     )
 
 
+def empty_level(channels: int, counts: list[int], table: Int64[Tensor, "4 B"]) -> Level:
+    """Room for what is added up over regions, as yet nothing; no boxes and no edges.
+
+    Args:
+        channels: What is added up.
+        counts: Regions of each image.
+        table: Where they are.
+    """
+    num_regions, device = sum(counts), table.device
+    return Level(
+        sums=torch.zeros(channels, num_regions, dtype=torch.int64, device=device),
+        size=torch.zeros(num_regions, dtype=torch.int32, device=device),
+        box=None,
+        edges=None,
+        table=table,
+        tally=empty_tally(len(counts), device),
+        counts=counts,
+        compactness=None,
+    )
+
+
 def empty_tally(images: int, device: torch.device) -> Int64[Tensor, "4 B"]:
     """Nothing counted yet."""
     return torch.zeros(ROWS, images, dtype=torch.int64, device=device)

@@ -6,7 +6,7 @@ import triton.language as tl
 from jaxtyping import Int32, Int64
 from torch import Tensor
 
-from spitgraph.contraction.cuda.level import Level, empty_tally
+from spitgraph.contraction.cuda.level import Level, empty_level
 from spitgraph.contraction.cuda.weights import load_box
 from spitgraph.kernels.cuda.jit import kernel, launch
 from spitgraph.kernels.cuda.programs import WIDTH, add_up, own_elements
@@ -83,21 +83,11 @@ def pooled(
         counts: Next regions of each image.
         table: The next level's.
     """
-    num_clusters, device = sum(counts), cluster.device
-    box = None
+    result = empty_level(level.channels, counts, table)
     if level.compactness is not None:
-        box = torch.zeros(4, num_clusters, dtype=torch.int32, device=device)
-        box[:2] = CUDA_PIXELS
-    result = Level(
-        sums=torch.zeros(level.channels, num_clusters, dtype=torch.int64, device=device),
-        size=torch.zeros(num_clusters, dtype=torch.int32, device=device),
-        box=box,
-        edges=None,
-        table=table,
-        tally=empty_tally(len(counts), device),
-        counts=counts,
-        compactness=level.compactness,
-    )
+        result.compactness = level.compactness
+        result.box = torch.zeros(4, result.num_regions, dtype=torch.int32, device=table.device)
+        result.box[:2] = CUDA_PIXELS
     launch(
         pool,
         *level.launched,
@@ -111,7 +101,7 @@ def pooled(
         new_box=result.box,
         squares=result.squares,
         num_regions=level.num_regions,
-        num_clusters=num_clusters,
+        num_clusters=result.num_regions,
         num_images=level.num_images,
         CHANNELS=level.channels,
         COMPACT=level.compactness is not None,

@@ -8,6 +8,7 @@ import triton.language as tl
 from jaxtyping import Bool, Int8, Int32, Int64
 from torch import Tensor
 
+from spitgraph.contraction.cuda.connect import load_ends
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
 from spitgraph.contraction.cuda.weights import Weights, pixel_edge_weight, weigh
@@ -58,6 +59,13 @@ def other_end(priority, local):
 
 
 @kernel
+def stronger(bits, rank, there, strongest, first):
+    """Bits and priority of the better: an edge, if it is there, or the strongest so far."""
+    better = there & ((bits > strongest) | ((bits == strongest) & (rank > first)))
+    return tl.where(better, bits, strongest), tl.where(better, rank, first)
+
+
+@kernel
 def strongest_pixel_edges(
     features_q, table, best, priority, compactness, num_pixels, num_images,
     CHANNELS: tl.constexpr, SIMILARITY: tl.constexpr, COMPACT: tl.constexpr, BLOCK: tl.constexpr,
@@ -76,10 +84,7 @@ def strongest_pixel_edges(
             features_q, start + u, start + v, there, compactness, num_pixels,
             CHANNELS, SIMILARITY, COMPACT,
         )  # fmt: skip
-        rank = edge_priority(u, v)
-        better = there & ((bits > strongest) | ((bits == strongest) & (rank > first)))
-        strongest = tl.where(better, bits, strongest)
-        first = tl.where(better, rank, first)
+        strongest, first = stronger(bits, edge_priority(u, v), there, strongest, first)
     tl.store(best + start + local, strongest, mask=inside)
     tl.store(priority + start + local, first, mask=inside)
 
@@ -106,8 +111,7 @@ def strongest_edges(
     With ASIDE, self-loops stand aside in images where fewer than half of the regions would merge.
     """
     edge, inside = own_row(tl.load(num_edges), BLOCK)
-    u = tl.load(edges + edge, mask=inside, other=0)
-    v = tl.load(edges + room.to(tl.int64) + edge, mask=inside, other=0)
+    u, v = load_ends(edges, edge, inside, room)
     weight = tl.load(weights + edge, mask=inside, other=0)
     at_u = inside & (weight == tl.load(best + u, mask=inside, other=NO_WEIGHT))
     at_v = inside & (weight == tl.load(best + v, mask=inside, other=NO_WEIGHT))

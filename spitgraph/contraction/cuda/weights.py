@@ -15,6 +15,7 @@ from jaxtyping import Float64, Int32, Int64
 from torch import Tensor
 
 from spitgraph.colour import STEPS_PER_UNIT
+from spitgraph.contraction.cuda.connect import load_ends
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
 from spitgraph.contraction.weights import DISTANCE_SCALE, WARD_SCALE
@@ -184,8 +185,7 @@ def edge_weights(
 ):  # fmt: skip
     """Bits of the weight of every edge, and the best of every region."""
     edge, inside = own_row(tl.load(num_edges), BLOCK)
-    u = tl.load(edges + edge, mask=inside, other=0)
-    v = tl.load(edges + room.to(tl.int64) + edge, mask=inside, other=0)
+    u, v = load_ends(edges, edge, inside, room)
     size_u = tl.load(size + u, mask=inside, other=1)
     size_v = tl.load(size + v, mask=inside, other=1)
     weight = similarity(
@@ -196,6 +196,12 @@ def edge_weights(
         weight = blend(box_fill(size_u + size_v, half_perimeter), weight, compactness)
     bits = weight.to(tl.int64, bitcast=True)
     tl.store(weights + edge, bits, mask=inside)
+    keep_best(best, u, v, bits, inside)
+
+
+@kernel
+def keep_best(best, u, v, bits, inside):
+    """Let edges be the best of the regions at their ends, as far as they are."""
     # a region of many edges is spared most of the atomic operations on it
     beats_u = inside & (bits > tl.load(best + u, mask=inside, other=0))
     tl.atomic_max(best + u, bits, mask=beats_u, sem="relaxed")
@@ -209,7 +215,7 @@ def region_values(
     mean, self_weight, best, priority, image_of, num_regions, num_images,
     CHANNELS: tl.constexpr, COMPACT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Means and self-loops of regions, and what their edges are compared with to begin with."""
+    """Means and self-loops of regions."""
     image, start, count, local, inside = own_elements(table, num_images, BLOCK)
     if tl.program_id(0) * BLOCK >= count:
         return
@@ -232,9 +238,15 @@ def region_values(
     loop = (whole_size > 1) & (deviation > 0)
     bits = tl.where(loop, weight.to(tl.int64, bitcast=True), NO_WEIGHT)
     tl.store(self_weight + region, bits, mask=inside)
-    tl.store(best + region, tl.full([BLOCK], NO_WEIGHT, tl.int64), mask=inside)
-    tl.store(priority + region, tl.full([BLOCK], NO_PRIORITY, tl.int64), mask=inside)
-    tl.store(image_of + region, tl.zeros([BLOCK], tl.int32) + image, mask=inside)
+    begin_choice(best, priority, image_of, region, image, inside)
+
+
+@kernel
+def begin_choice(best, priority, image_of, region, image, inside):
+    """What regions' edges are compared with to begin with; and which image the regions are of."""
+    tl.store(best + region, tl.full(region.shape, NO_WEIGHT, tl.int64), mask=inside)
+    tl.store(priority + region, tl.full(region.shape, NO_PRIORITY, tl.int64), mask=inside)
+    tl.store(image_of + region, tl.zeros(region.shape, tl.int32) + image, mask=inside)
 
 
 @dataclass
@@ -256,12 +268,17 @@ class Weights:
     image: Int32[Tensor, " n"]
 
 
+def empty_weights(level: Level) -> Weights:
+    """Room for the weights of a level that has a list of edges."""
+    best, self_loop, priority = level.table.new_empty(3, level.num_regions)
+    image = torch.empty(level.num_regions, dtype=torch.int32, device=best.device)
+    return Weights(best.new_empty(level.room), best, self_loop, priority, image)
+
+
 def weigh(level: Level, similarity: str) -> Weights:
     """Weights of a level that has a list of edges."""
     mean: Float64[Tensor, "C n"] = torch.empty_like(level.sums, dtype=torch.float64)
-    best, self_loop, priority = level.table.new_empty(3, level.num_regions)
-    image = torch.empty(level.num_regions, dtype=torch.int32, device=mean.device)
-    weights = Weights(best.new_empty(level.room), best, self_loop, priority, image)
+    weights = empty_weights(level)
     launch(
         region_values,
         *level.launched,
@@ -272,10 +289,10 @@ def weigh(level: Level, similarity: str) -> Weights:
         squares=level.squares,
         compactness=level.compactness,
         mean=mean,
-        self_weight=self_loop,
-        best=best,
-        priority=priority,
-        image_of=image,
+        self_weight=weights.self_loop,
+        best=weights.best,
+        priority=weights.priority,
+        image_of=weights.image,
         num_regions=level.num_regions,
         num_images=level.num_images,
         CHANNELS=level.channels,
@@ -292,7 +309,7 @@ def weigh(level: Level, similarity: str) -> Weights:
         num_edges=level.num_edges,
         compactness=level.compactness,
         weights=weights.of_edges,
-        best=best,
+        best=weights.best,
         num_regions=level.num_regions,
         room=level.room,
         CHANNELS=level.channels,

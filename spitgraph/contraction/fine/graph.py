@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int, Int64
 from torch import Tensor
 from torch_geometric.nn.pool.select import SelectOutput
 
@@ -44,7 +44,7 @@ class FineGraph:
         return self.sums.double() / self.size
 
 
-def coarsened(features_q: Int64[Tensor, "C HW"]) -> Int64[Tensor, "C HW"]:
+def coarsened(features_q: Int[Tensor, "C P"]) -> Int[Tensor, "C P"]:
     """Features in the steps of `contract` as those of the fine rule."""
     return (features_q + (1 << (rule.COARSER - 1))) >> rule.COARSER
 

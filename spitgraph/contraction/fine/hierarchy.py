@@ -67,8 +67,7 @@ def channel_weights(
     features_q: Int64[Tensor, "C *S"], lab: bool
 ) -> tuple[Int64[Tensor, " C"], Int64[Tensor, " C"]]:
     """What each channel counts: where regions merge, and where pixels change sides."""
-    even = [rule.EVEN_WEIGHT] * len(features_q)
-    both = (rule.MERGE_WEIGHTS, rule.REFINE_WEIGHTS) if lab else (even, even)
+    both = rule.channel_weights(len(features_q), lab)
     merge, change = (torch.tensor(weights, device=features_q.device) for weights in both)
     return merge, change
 

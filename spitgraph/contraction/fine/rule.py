@@ -37,6 +37,12 @@ SCHEDULE = ((12, 1, 2), (6, 1, 2), (3, 1, 2), (2, 2, 8))
 RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 
 
+def channel_weights(channels: int, lab: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What each channel counts: where regions merge, and where pixels change sides."""
+    even = (EVEN_WEIGHT,) * channels
+    return (MERGE_WEIGHTS, REFINE_WEIGHTS) if lab else (even, even)
+
+
 def is_simple(own: int) -> bool:
     """Whether a region stays connected without a pixel.
 

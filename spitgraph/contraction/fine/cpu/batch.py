@@ -14,7 +14,7 @@ from spitgraph.contraction.fine.cpu.image import contract_image
 from spitgraph.contraction.fine.cpu.pixels import coarsen
 from spitgraph.contraction.fine.cpu.refine import refine
 from spitgraph.contraction.fine.cpu.rounds import pool_pixels
-from spitgraph.contraction.fine.rule import EVEN_WEIGHT, MERGE_WEIGHTS, REFINE_WEIGHTS
+from spitgraph.contraction.fine.rule import channel_weights
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cpu.interrupts import interruptible
 from spitgraph.kernels.cpu.memory import Arena
@@ -42,9 +42,9 @@ def contract_task(num_regions: int, task: Task) -> None:
         upper, counts = np.empty(0, np.uint32), np.array([area])
     else:
         features_q = fine_features(task)
-        weights = channel_weights(len(features_q), lab=task.features_q is None)
+        both = channel_weights(len(features_q), lab=task.features_q is None)
         upper, counts = contract_image(
-            features_q, task.height, task.width, num_regions, *weights, task.labels
+            features_q, task.height, task.width, num_regions, *map(np.array, both), task.labels
         )
     keep(task, upper, counts)
     tokens_of_pixels(task.labels, task.token, 0, area, task.cluster)
@@ -60,13 +60,6 @@ def fine_features(task: Task) -> np.ndarray:
         of_values(task.values.reshape(-1), *task.strides, 0, len(task.labels), features_q)
     coarsen(features_q)
     return features_q
-
-
-def channel_weights(channels: int, lab: bool) -> tuple[np.ndarray, np.ndarray]:
-    """What each channel counts: where regions merge, and where pixels change sides."""
-    even = [EVEN_WEIGHT] * channels
-    merge, change = (MERGE_WEIGHTS, REFINE_WEIGHTS) if lab else (even, even)
-    return np.array(merge), np.array(change)
 
 
 @interruptible

@@ -10,6 +10,7 @@ import triton.language as tl
 from jaxtyping import Int32, Int64, Shaped
 from torch import Tensor
 
+from spitgraph.contraction.cuda.connect import clusters_of_ends
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.kernels.cuda.jit import kernel, launch
 from spitgraph.kernels.cuda.programs import next_pixel, own_pixels, own_row, reserved
@@ -50,10 +51,7 @@ def list_sides(
 def relabelled_pairs(edges, num_edges, cluster, pairs, room, BLOCK: tl.constexpr):
     """The clusters of every edge's ends, as a pair."""
     edge, inside = own_row(num_edges, BLOCK)
-    u = tl.load(edges + edge, mask=inside, other=0)
-    v = tl.load(edges + room.to(tl.int64) + edge, mask=inside, other=0)
-    one = tl.load(cluster + u, mask=inside, other=0)
-    other = tl.load(cluster + v, mask=inside, other=0)
+    one, other = clusters_of_ends(cluster, edges, edge, inside, room)
     tl.store(pairs + edge, pair_of(one, other, inside), mask=inside)
 
 

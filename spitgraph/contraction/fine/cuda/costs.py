@@ -11,9 +11,10 @@ import triton.language as tl
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from spitgraph.contraction.cuda.connect import load_ends
 from spitgraph.contraction.cuda.level import Level
-from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
-from spitgraph.contraction.cuda.weights import Weights
+from spitgraph.contraction.cuda.rows import NO_WEIGHT
+from spitgraph.contraction.cuda.weights import Weights, begin_choice, empty_weights, keep_best
 from spitgraph.contraction.fine import rule
 from spitgraph.kernels.cuda.jit import kernel, launch
 from spitgraph.kernels.cuda.programs import own_elements, own_row
@@ -64,11 +65,11 @@ def squared_distance(values, u, v, inside, weights, num_columns, CHANNELS: tl.co
 
 
 @kernel
-def describe(
+def means_and_variations(
     sums, size, table, weights, mean, variation, best, priority, image_of, num_regions, num_images,
     CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Means and variations of regions, and what their edges are compared with to begin with."""
+    """Means and variations of regions."""
     image, start, count, local, inside = own_elements(table, num_images, BLOCK)
     if tl.program_id(0) * BLOCK >= count:
         return
@@ -83,9 +84,7 @@ def describe(
         total += tl.load(weights + channel).to(tl.float64) * (own_mean * own_mean)
     squares = tl.load(sums + CHANNELS * rows + region, mask=inside, other=0).to(tl.float64)
     tl.store(variation + region, tl.maximum(squares - total * own_size, 0.0), mask=inside)
-    tl.store(best + region, tl.full([BLOCK], NO_WEIGHT, tl.int64), mask=inside)
-    tl.store(priority + region, tl.full([BLOCK], NO_PRIORITY, tl.int64), mask=inside)
-    tl.store(image_of + region, tl.zeros([BLOCK], tl.int32) + image, mask=inside)
+    begin_choice(best, priority, image_of, region, image, inside)
 
 
 @kernel
@@ -96,8 +95,7 @@ def edge_strengths(
     """How strong every edge is, and the best of every region."""
     edge, inside = own_row(tl.load(num_edges), BLOCK)
     rows = room.to(tl.int64)
-    u = tl.load(edges + edge, mask=inside, other=0)
-    v = tl.load(edges + rows + edge, mask=inside, other=0)
+    u, v = load_ends(edges, edge, inside, room)
     within_u = tl.load(variation + u, mask=inside, other=0)
     within_v = tl.load(variation + v, mask=inside, other=0)
     cost = merge_cost(
@@ -110,11 +108,7 @@ def edge_strengths(
     )
     bits = strength(cost)
     tl.store(strengths + edge, bits, mask=inside)
-    # a region of many edges is spared most of the atomic operations on it
-    beats_u = inside & (bits > tl.load(best + u, mask=inside, other=0))
-    tl.atomic_max(best + u, bits, mask=beats_u, sem="relaxed")
-    beats_v = inside & (bits > tl.load(best + v, mask=inside, other=0))
-    tl.atomic_max(best + v, bits, mask=beats_v, sem="relaxed")
+    keep_best(best, u, v, bits, inside)
 
 
 def weigh(level: Level, border: Int64[Tensor, "2 m"], weights: Int64[Tensor, " C"]) -> Weights:
@@ -127,13 +121,10 @@ def weigh(level: Level, border: Int64[Tensor, "2 m"], weights: Int64[Tensor, " C
     """
     channels, num_regions = len(weights), level.num_regions
     mean: Float64[Tensor, "_ n"] = torch.empty_like(level.sums, dtype=torch.float64)
-    best, self_loop, priority = level.table.new_empty(3, num_regions)
-    image = torch.empty(num_regions, dtype=torch.int32, device=mean.device)
-    result = Weights(
-        best.new_empty(level.room), best, self_loop.fill_(NO_WEIGHT.value), priority, image
-    )
+    result = empty_weights(level)
+    result.self_loop.fill_(NO_WEIGHT.value)
     launch(
-        describe,
+        means_and_variations,
         *level.launched,
         sums=level.sums,
         size=level.size,
@@ -141,9 +132,9 @@ def weigh(level: Level, border: Int64[Tensor, "2 m"], weights: Int64[Tensor, " C
         weights=weights,
         mean=mean,
         variation=mean[channels],
-        best=best,
-        priority=priority,
-        image_of=image,
+        best=result.best,
+        priority=result.priority,
+        image_of=result.image,
         num_regions=num_regions,
         num_images=level.num_images,
         CHANNELS=channels,
@@ -160,7 +151,7 @@ def weigh(level: Level, border: Int64[Tensor, "2 m"], weights: Int64[Tensor, " C
         border=border,
         weights=weights,
         strengths=result.of_edges,
-        best=best,
+        best=result.best,
         num_regions=num_regions,
         room=level.room,
         CHANNELS=channels,

@@ -22,14 +22,14 @@ from spitgraph.contraction.fine.cuda.nest import Kept, parent_maps
 from spitgraph.contraction.fine.cuda.pixels import (
     channel_weights,
     cheapest_of_pixels,
-    coarsened,
     find_evidence,
     patch_sums,
-    pooled_pixels,
     smoothed,
 )
+from spitgraph.contraction.fine.cuda.reduce import pooled_pixels
 from spitgraph.contraction.fine.cuda.refine import refine
 from spitgraph.contraction.fine.cuda.select import cheapest_of_regions, choose
+from spitgraph.contraction.fine.graph import coarsened
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.kernels.cuda.images import channels, sides
 from spitgraph.kernels.cuda.jit import on_own_device
@@ -204,5 +204,5 @@ class Growth:
     def hierarchy(self) -> Hierarchy:
         """Of all images, the partitions on the way made to nest."""
         kept = self.kept or [Kept(self.label, [True] * self.pixels.num_images)]
-        maps, counts = parent_maps(kept, self.pixels, self.heights, self.widths, self.level.counts)
+        maps, counts = parent_maps(kept, self.pixels, self.level.counts)
         return Hierarchy.from_parents(maps, counts, self.label.long(), self.label.device)

@@ -12,16 +12,7 @@ from torch import Tensor
 from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.trees import first_members
 from spitgraph.kernels.cuda.jit import kernel, launch, on_device
-from spitgraph.kernels.cuda.programs import (
-    image_table,
-    next_pixel,
-    own_elements,
-    own_pixels,
-    starts,
-)
-
-#: Row of a table: whether an image gets a further level.
-GROWS = tl.constexpr(4)
+from spitgraph.kernels.cuda.programs import next_pixel, own_elements, own_pixels, starts
 
 
 @dataclass
@@ -82,12 +73,14 @@ def climbed(parent, here, moves):
 
 
 @kernel
-def add_level(first_of, so_far, label, table, new_table, parent, num_images, BLOCK: tl.constexpr):
+def add_level(
+    first_of, so_far, label, table, parts_before, grows, parent, num_images, BLOCK: tl.constexpr
+):
     """The region of the coarser partition, `label`, that each part lies in.
 
     In images that get a further level, parts take the place of that partition. `first_of` is the
-    first pixel of each one's part, `so_far` how many parts there are up to a pixel; `new_table` has
-    the parts of each image.
+    first pixel of each one's part, `so_far` how many parts there are up to a pixel; of each image,
+    `parts_before` says how many there are in those before it, and `grows` whether it gets a level.
     """
     image, start, count, local, inside = own_elements(table, num_images, BLOCK)
     if tl.program_id(0) * BLOCK >= count:
@@ -97,13 +90,13 @@ def add_level(first_of, so_far, label, table, new_table, parent, num_images, BLO
     part = tl.load(so_far + first, mask=inside, other=1) - 1
     region = tl.load(label + pixel, mask=inside, other=0)
     tl.store(parent + part, region.to(tl.int64), mask=inside & (first == pixel))
-    own_start = tl.load(new_table + image).to(tl.int32)
-    grows = tl.load(new_table + num_images * GROWS + image) != 0
-    tl.store(label + pixel, tl.where(grows, part - own_start, region), mask=inside)
+    own_part = part - tl.load(parts_before + image).to(tl.int32)
+    takes = tl.load(grows + image) != 0
+    tl.store(label + pixel, tl.where(takes, own_part, region), mask=inside)
 
 
 def parent_maps(
-    kept: list[Kept], pixels: Level, heights: list[int], widths: list[int], counts: list[int]
+    kept: list[Kept], pixels: Level, counts: list[int]
 ) -> tuple[list[list[Int64[Tensor, " _"]]], list[list[int]]]:
     """The hierarchies that end at the last of some partitions.
 
@@ -112,8 +105,6 @@ def parent_maps(
     Args:
         kept: Partitions on the way.
         pixels: All of the batch.
-        heights: Of the images.
-        widths: Of the images.
         counts: Regions of each image in the last partition.
 
     Returns:
@@ -132,6 +123,7 @@ def parent_maps(
             wanted and own[-1] < count < area
             for wanted, own, count, area in zip(earlier.images, levels, parts, areas, strict=True)
         ]
+        parts_before, further = on_device([ends[:-1], grows], label.device)
         parent = torch.empty(ends[-1], dtype=torch.int64, device=label.device)
         launch(
             add_level,
@@ -140,7 +132,8 @@ def parent_maps(
             so_far=so_far,
             label=label,
             table=pixels.table,
-            new_table=image_table(parts, heights, widths, grows, device=label.device),
+            parts_before=parts_before,
+            grows=further,
             parent=parent,
             num_images=pixels.num_images,
         )

@@ -8,25 +8,18 @@ import triton.language as tl
 from jaxtyping import Int32, Int64
 from torch import Tensor
 
-from spitgraph.contraction.cuda.level import Level, empty_tally
+from spitgraph.contraction.cuda.level import Level
 from spitgraph.contraction.cuda.rows import NO_PRIORITY, NO_WEIGHT
-from spitgraph.contraction.cuda.select import edge_priority
+from spitgraph.contraction.cuda.select import edge_priority, stronger
 from spitgraph.contraction.fine import rule
 from spitgraph.contraction.fine.cuda.costs import merge_cost, squared_distance, strength
 from spitgraph.kernels.cuda.jit import kernel, launch, on_device, whole
-from spitgraph.kernels.cuda.programs import next_pixel, own_elements, own_pixels
-
-
-def coarsened(features_q: Int32[Tensor, "C P"]) -> Int32[Tensor, "C P"]:
-    """Features in the steps of `contract` as those of the fine rule."""
-    return (features_q + (1 << (rule.COARSER - 1))) >> rule.COARSER
+from spitgraph.kernels.cuda.programs import next_pixel, own_pixels
 
 
 def channel_weights(features_q: Int32[Tensor, "C P"], lab: bool) -> Int64[Tensor, "2 C"]:
     """What each channel counts: where regions merge, and where pixels change sides."""
-    even = [rule.EVEN_WEIGHT] * len(features_q)
-    both = [rule.MERGE_WEIGHTS, rule.REFINE_WEIGHTS] if lab else [even, even]
-    return on_device(both, features_q.device)
+    return on_device(rule.channel_weights(len(features_q), lab), features_q.device)
 
 
 # ---- 3 × 3 pixels: the smoothed picture, and evidence --------------------------------------------
@@ -153,10 +146,7 @@ def cheapest_pixel_edges(
             features_q, start + u, start + v, there, weights, num_pixels, CHANNELS
         )
         bits = strength(merge_cost(one, one, distance, none, one, apart))
-        rank = edge_priority(u, v)
-        better = there & ((bits > strongest) | ((bits == strongest) & (rank > first)))
-        strongest = tl.where(better, bits, strongest)
-        first = tl.where(better, rank, first)
+        strongest, first = stronger(bits, edge_priority(u, v), there, strongest, first)
     tl.store(best + start + local, strongest, mask=inside)
     tl.store(priority + start + local, first, mask=inside)
 
@@ -180,89 +170,3 @@ def cheapest_of_pixels(
         CHANNELS=pixels.channels,
     )
     return best, priority
-
-
-# ---- what regions of pixels hold -----------------------------------------------------------------
-
-
-@kernel
-def pool_pixels(
-    features_q, label, table, weights, sums, size, num_pixels, num_regions, num_images,
-    CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """Sums, weighted squares and sizes of regions, from their pixels."""
-    image, start, count, local, inside = own_elements(table, num_images, BLOCK)
-    if tl.program_id(0) * BLOCK >= count:
-        return
-    pixel = start + local
-    region = tl.load(label + pixel, mask=inside, other=0)
-    one = tl.full([BLOCK], 1, tl.int32)
-    move_pixels(
-        features_q, pixel, region, one, inside, weights, sums, size, num_pixels, num_regions,
-        CHANNELS,
-    )  # fmt: skip
-
-
-@kernel
-def move_pixels(
-    features_q, pixel, region, times, moves, weights, sums, size, num_pixels, num_regions,
-    CHANNELS: tl.constexpr,
-):  # fmt: skip
-    """Add pixels to regions' sums, squares and sizes; or take them away, with `times` −1."""
-    rows = num_regions.to(tl.int64)
-    sign = times.to(tl.int64)
-    square = tl.zeros(pixel.shape, tl.int64)
-    for channel in range(CHANNELS):
-        at = channel * num_pixels.to(tl.int64) + pixel
-        value = tl.load(features_q + at, mask=moves, other=0).to(tl.int64)
-        square += tl.load(weights + channel) * value * value
-        place = sums + channel * rows + region
-        tl.atomic_add(place, sign * value, mask=moves, sem="relaxed")
-    place = sums + CHANNELS * rows + region
-    tl.atomic_add(place, sign * square, mask=moves, sem="relaxed")
-    tl.atomic_add(size + region, times, mask=moves, sem="relaxed")
-
-
-def pooled_pixels(
-    pixels: Level,
-    label: Int32[Tensor, " P"],
-    counts: list[int],
-    table: Int64[Tensor, "4 B"],
-    weights: Int64[Tensor, " C"],
-) -> Level:
-    """The regions of a partition, as yet without edges.
-
-    Args:
-        pixels: All of the batch.
-        label: Region of each, numbered over the batch.
-        counts: Regions of each image.
-        table: Where they are.
-        weights: What each channel counts in the squares.
-    """
-    num_regions, device = sum(counts), label.device
-    shape = pixels.channels + 1, num_regions
-    result = Level(
-        sums=torch.zeros(shape, dtype=torch.int64, device=device),
-        size=torch.zeros(num_regions, dtype=torch.int32, device=device),
-        box=None,
-        edges=None,
-        table=table,
-        tally=empty_tally(len(counts), device),
-        counts=counts,
-        compactness=None,
-    )
-    launch(
-        pool_pixels,
-        *pixels.launched,
-        features_q=pixels.sums,
-        label=label,
-        table=pixels.table,
-        weights=weights,
-        sums=result.sums,
-        size=result.size,
-        num_pixels=pixels.num_regions,
-        num_regions=num_regions,
-        num_images=pixels.num_images,
-        CHANNELS=pixels.channels,
-    )
-    return result

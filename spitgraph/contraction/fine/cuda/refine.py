@@ -15,12 +15,9 @@ from torch import Tensor
 from spitgraph.contraction.cuda.colour import quantised_lab
 from spitgraph.contraction.cuda.level import Level, level_zero
 from spitgraph.contraction.fine import rule
-from spitgraph.contraction.fine.cuda.pixels import (
-    channel_weights,
-    coarsened,
-    move_pixels,
-    pooled_pixels,
-)
+from spitgraph.contraction.fine.cuda.pixels import channel_weights
+from spitgraph.contraction.fine.cuda.reduce import add_pixels, pooled_pixels
+from spitgraph.contraction.fine.graph import coarsened
 from spitgraph.kernels.cuda.images import channels, sides
 from spitgraph.kernels.cuda.jit import kernel, launch, on_own_device
 from spitgraph.kernels.cuda.programs import HEIGHT, START, WIDTH, image_table, starts
@@ -267,17 +264,16 @@ def make_moves(
     moves = inside & (to >= 0)
     if tl.max(moves.to(tl.int32), 0) > 0:
         here = tl.load(label + pixel, mask=moves, other=0)
-        one = tl.full([BLOCK], 1, tl.int32)
-        move_pixels(
-            features_q, pixel, to, one, moves, weights, sums, size, num_pixels, num_regions,
-            CHANNELS,
+        add_pixels(
+            features_q, pixel, to, moves, weights, sums, size, num_pixels, num_regions,
+            CHANNELS, TIMES=1,
         )  # fmt: skip
-        move_pixels(
-            features_q, pixel, here, -one, moves, weights, sums, size, num_pixels, num_regions,
-            CHANNELS,
+        add_pixels(
+            features_q, pixel, here, moves, weights, sums, size, num_pixels, num_regions,
+            CHANNELS, TIMES=-1,
         )  # fmt: skip
         tl.store(label + pixel, to, mask=moves)
-        current = one + num_before
+        current = tl.zeros([BLOCK], tl.int32) + (num_before + 1)
         for dy in tl.static_range(-1, 2):
             for dx in tl.static_range(-1, 2):
                 there = (y + dy >= 0) & (y + dy < height) & (x + dx >= 0) & (x + dx < width)
