@@ -6,7 +6,7 @@ below the distance of any entry from the edge between two steps.
 
 import numpy as np
 import torch
-from jaxtyping import Int32, Shaped
+from jaxtyping import Float, Int32, Shaped
 from torch import Tensor
 
 #: Comparison features are quantised once, at level 0, to this many steps per unit (METHOD 2.8).
@@ -63,25 +63,28 @@ def quantised_lab(image: Shaped[Tensor, "3 *S"]) -> Int32[Tensor, "3 *S"]:
     steps = torch.empty(values.shape, dtype=torch.int32, device=values.device)
     for start in range(0, values.shape[1], PIXELS_AT_A_TIME):
         part = slice(start, start + PIXELS_AT_A_TIME)
-        light = interpolated(LIGHT, levels_of(values[:, part]), LEVEL_BITS)
-        steps[:, part] = lab_of_light(light)
+        steps[:, part] = lab_of_light(linear_light(values[:, part]))
     return steps.view(image.shape)
 
 
-def levels_of(values: Shaped[Tensor, "*S"]) -> Int32[Tensor, "*S"]:
-    """The nearest levels, from 0 to `LEVELS`; those of 8-bit pictures are multiples of 256."""
+def linear_light(values: Shaped[Tensor, "*S"]) -> Int32[Tensor, "*S"]:
+    """Steps of linear light, from 0 to `WHITE`."""
     if values.dtype == torch.uint8:
-        return values.int() << LEVEL_BITS
+        return looked_up(LIGHT, values.int())
+    return interpolated(LIGHT, levels_of(values), LEVEL_BITS)
+
+
+def levels_of(values: Float[Tensor, "*S"]) -> Int32[Tensor, "*S"]:
+    """The nearest levels, from 0 to `LEVELS`; those of 8-bit pictures are multiples of 256."""
     return (values.float().clamp(0, 1) * LEVELS + 0.5).int()
 
 
 def lab_of_light(light: Int32[Tensor, "3 n"]) -> Int32[Tensor, "3 n"]:
     """Lab of linear red, green and blue."""
     red, green, blue = light.long()
-    x, y, z = (
-        interpolated(CURVE, shifted(r * red + g * green + b * blue, MATRIX_BITS).int(), CURVE_BITS)
-        for r, g, b in MATRIX.tolist()
-    )
+    of_red, of_green, of_blue = torch.from_numpy(MATRIX).to(light.device).t()[:, :, None]
+    xyz = of_red * red + of_green * green + of_blue * blue
+    x, y, z = interpolated(CURVE, shifted(xyz, MATRIX_BITS).int(), CURVE_BITS)
     red_green = shifted(RED_GREEN * (x - y).long(), CHROMA_BITS)
     blue_yellow = shifted(BLUE_YELLOW * (y - z).long(), CHROMA_BITS)
     return torch.stack([y, red_green.int(), blue_yellow.int()])
@@ -89,10 +92,15 @@ def lab_of_light(light: Int32[Tensor, "3 n"]) -> Int32[Tensor, "3 n"]:
 
 def interpolated(table: np.ndarray, place: Int32[Tensor, "*S"], bits: int) -> Int32[Tensor, "*S"]:
     """What a table has at a place, whose lowest bits say how far it is to the next entry."""
-    entries = torch.from_numpy(table).to(place.device)
-    entry = (place >> bits).flatten()
-    low, high = (entries.index_select(0, entry + k).view(place.shape) for k in (0, 1))
+    entry = place >> bits
+    low, high = looked_up(table, entry), looked_up(table, entry + 1)
     return low + shifted((high - low) * (place & (2**bits - 1)), bits)
+
+
+def looked_up(table: np.ndarray, entry: Int32[Tensor, "*S"]) -> Int32[Tensor, "*S"]:
+    """What a table has at each entry."""
+    entries = torch.from_numpy(table).to(entry.device)
+    return entries.index_select(0, entry.flatten()).view(entry.shape)
 
 
 def shifted(number: Shaped[Tensor, "*S"], bits: int) -> Shaped[Tensor, "*S"]:

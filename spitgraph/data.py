@@ -261,14 +261,13 @@ def tokens_from_hierarchy(
     if any(image.requires_grad for image in images):
         pixels = torch.cat([rgb_pixels(image) for image in images])
     device = hierarchy.cluster.device
-    level_sizes = [count for levels in counts for count in levels[:-1]]
     known = {
         **regions._asdict(),
         "pixels": pixels,
         "cluster": hierarchy.cluster,
         "image_size": torch.tensor([image.shape[1:] for image in images], device=device),
         "hierarchy": hierarchy.parent,
-        "level_sizes": torch.tensor(level_sizes, dtype=torch.int64, device=device),
+        "level_sizes": torch.tensor(hierarchy.level_sizes, dtype=torch.int64, device=device),
         "num_levels": hierarchy.num_levels.to(device),
     }
     attributes = {name: known[name] for name in ATTRIBUTES if name in known}

@@ -22,7 +22,7 @@ CONTRAST = ((0.485, 0.539), (0.456, 0.507), (0.406, 0.404))
 GRADIENT_CONTRAST = 27.8
 
 
-def lab(image: Float[Tensor, "3 H W"]) -> Float32[Tensor, "3 H W"]:
+def lab(image: Shaped[Tensor, "3 H W"]) -> Float32[Tensor, "3 H W"]:
     """CIE Lab (D65) over 100, chroma weighted by 1.5: a space for distances (METHOD 3.2).
 
     Whole steps, which float32 holds exactly. No gradients flow.
@@ -30,7 +30,7 @@ def lab(image: Float[Tensor, "3 H W"]) -> Float32[Tensor, "3 H W"]:
     return quantised_lab(image).float().div_(STEPS_PER_UNIT)
 
 
-def lab_direction(image: Float[Tensor, "3 H W"]) -> Float32[Tensor, "4 H W"]:
+def lab_direction(image: Shaped[Tensor, "3 H W"]) -> Float32[Tensor, "4 H W"]:
     """(L/50 − 1, a/50, b/50, 1): Lab as directions, for comparison by cosine, in whole steps.
 
     The constant keeps mid-grey, the origin of the other three, from having no direction at all.
@@ -179,11 +179,12 @@ def comparison_features(
         ValueError: The callable's result has another shape, is not finite, or exceeds ±4096.
         TypeError: The callable's result is not a floating-point tensor.
     """
+    if features == "lab":  # of bytes as they are
+        preset = lab_direction if similarity == "cosine" else lab
+        return preset(image.to(exact_device(image.device))).flatten(1).double()
     rgb = unit_rgb(image)
     if isinstance(features, str):
-        directions = features == "lab" and similarity == "cosine"
-        preset = lab_direction if directions else FEATURES[features]
-        return preset(rgb.to(exact_device(rgb.device))).flatten(1).double()
+        return FEATURES[features](rgb.to(exact_device(rgb.device))).flatten(1).double()
     with without_autocast(image.device):
         result = features(unshared(rgb, image))
     return checked_features(result, image)

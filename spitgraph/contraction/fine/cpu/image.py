@@ -9,6 +9,8 @@ from spitgraph.contraction.fine.cpu.pixels import (
     cheapest_directions,
     cut_directions,
     find_evidence,
+    patch_sums,
+    smooth,
 )
 from spitgraph.contraction.fine.cpu.refine import give, refine
 from spitgraph.contraction.fine.cpu.rounds import merge_round, pool, pool_pixels
@@ -49,7 +51,9 @@ def contract_image(
     """
     num_pixels = height * width
     right, below = np.empty(num_pixels, np.int32), np.empty(num_pixels, np.int32)
-    smooth = find_evidence(features_q, width, right, below)
+    patch = patch_sums(features_q, width)
+    find_evidence(patch, width, right, below)
+    smooth(patch)  # from here on, the smoothed picture
     kept = np.empty((_MOST_KEPT, num_pixels), np.uint32)
     label = np.empty(num_pixels, np.uint32)
     held = np.empty((0, len(merge_weights) + 2), np.int64)
@@ -72,7 +76,7 @@ def contract_image(
                 label,
                 height,
                 width,
-                smooth,
+                patch,
                 features_q,
                 refine_weights,
                 merge_weights,
@@ -155,7 +159,7 @@ def refine_stage(
     label: np.ndarray,
     height: int,
     width: int,
-    smooth: np.ndarray,
+    smoothed: np.ndarray,
     features_q: np.ndarray,
     weights: np.ndarray,
     square_weights: np.ndarray,
@@ -166,8 +170,10 @@ def refine_stage(
     """Let pixels change sides, first by the smoothed picture; see `refine`."""
     if smooth_passes > 0:
         source = label.astype(np.int32)
-        smooth_held = pool_pixels(smooth, square_weights, label, len(held))
-        refine(label, height, width, smooth, weights, square_weights, smooth_held, smooth_passes)
+        smoothed_held = pool_pixels(smoothed, square_weights, label, len(held))
+        refine(
+            label, height, width, smoothed, weights, square_weights, smoothed_held, smooth_passes
+        )
         pixels, target = np.empty_like(source), np.empty_like(source)
         count = 0
         for p in range(len(label)):

@@ -22,51 +22,49 @@ def coarsen(features_q: np.ndarray) -> None:
 
 
 @kernel
-def sum_patches(values: np.ndarray, width: int, patch: np.ndarray) -> None:
-    """Sums over the 3 × 3 surroundings of each pixel; the image's border is repeated.
-
-    Args:
-        values: [H·W] int32.
-        width: W.
-        patch: [H·W] int32, written.
-    """
+def patch_sums(features_q: np.ndarray, width: int) -> np.ndarray:
+    """Features [C, H·W] int32 summed over the 3 × 3 pixels around each; borders are repeated."""
+    patch = np.empty(features_q.shape, np.int32)
     column = np.empty(width + 2, np.int32)
     inner = column[1 : width + 1]
-    last = len(values) - width
-    for row in range(0, len(values), width):
-        above, below = max(row - width, 0), min(row + width, last)
-        one, two, three = (
-            values[above : above + width],
-            values[row : row + width],
-            values[below : below + width],
-        )
-        for x in range(width):
-            inner[x] = one[x] + two[x] + three[x]
-        column[0], column[width + 1] = column[1], column[width]
-        out = patch[row : row + width]
-        for x in range(width):
-            out[x] = column[x] + column[x + 1] + column[x + 2]
+    last = features_q.shape[1] - width
+    for c in range(len(patch)):
+        values = features_q[c]
+        for row in range(0, last + 1, width):
+            above, below = max(row - width, 0), min(row + width, last)
+            one, two, three = (
+                values[above : above + width],
+                values[row : row + width],
+                values[below : below + width],
+            )
+            for x in range(width):
+                inner[x] = one[x] + two[x] + three[x]
+            column[0], column[width + 1] = column[1], column[width]
+            out = patch[c, row : row + width]
+            for x in range(width):
+                out[x] = column[x] + column[x + 1] + column[x + 2]
+    return patch
 
 
 @kernel
-def find_evidence(
-    features_q: np.ndarray, width: int, right: np.ndarray, below: np.ndarray
-) -> np.ndarray:
-    """How different the patches on either side of each pixel side are: `naive.evidence`.
+def smooth(patch: np.ndarray) -> None:
+    """Sums over 3 × 3 pixels become their means, in place: `naive.smoothed`."""
+    flat = patch.reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = (flat[i] + np.int32(4)) // np.int32(9)
+
+
+@kernel
+def find_evidence(patch: np.ndarray, width: int, right: np.ndarray, below: np.ndarray) -> None:
+    """How different the patches on either side of each pixel side are: `naive.difference`.
 
     Args:
-        features_q: [C, H·W] int32.
+        patch: [C, H·W] int32, by `patch_sums`.
         width: W.
         right: [H·W] int32, written: of the sides between pixels and those right of them.
         below: [H·W] int32, written: of those below them.
-
-    Returns:
-        [C, H·W] int32, the smoothed features: `naive.smoothed`.
     """
-    num_pixels = features_q.shape[1]
-    patch = np.empty(features_q.shape, np.int32)
-    for c in range(len(patch)):
-        sum_patches(features_q[c], width, patch[c])
+    num_pixels = patch.shape[1]
     square = np.empty(width)
     framed = np.empty(width + 3, np.int32)
     for row in range(0, num_pixels, width):
@@ -97,10 +95,6 @@ def find_evidence(
         out = below[row : row + width]
         for x in range(width):
             out[x] = np.int32(np.rint(np.sqrt(square[x])))
-    flat = patch.reshape(-1)
-    for i in range(len(flat)):
-        flat[i] = (flat[i] + np.int32(4)) // np.int32(9)
-    return patch
 
 
 @kernel
