@@ -101,7 +101,9 @@ class Rounds:
             self.graphs, cost
         )
         chosen = [
-            select.choose(g, c, g.num_regions if everywhere else 1000 * g.num_regions)
+            select.choose(
+                g, c, g.num_regions if everywhere else 1000 * g.num_regions, g.num_regions - most
+            )
             if most
             else torch.arange(g.num_regions)
             for g, c, everywhere, most in zip(self.graphs, cost, all_merge, at_most, strict=True)

@@ -92,8 +92,10 @@ def patch_sums(features_q: Int64[Tensor, "C H W"]) -> Int64[Tensor, "C H W"]:
 
 
 def smoothed(features_q: Int64[Tensor, "C H W"]) -> Int64[Tensor, "C H W"]:
-    """Features as the means of the 3 × 3 pixels around each, to the nearest whole step."""
-    return (patch_sums(features_q) + 4).div(9, rounding_mode="floor")
+    """Means of the 3 × 3 pixels around each, to the nearest whole step (METHOD 10.4)."""
+    count = 9 + rule.MIDDLE_EXTRA
+    total = patch_sums(features_q) + rule.MIDDLE_EXTRA * features_q
+    return (total + count // 2).div(count, rounding_mode="floor")
 
 
 def repeated_border(values: Int64[Tensor, "C H W"]) -> Int64[Tensor, "C _h _w"]:

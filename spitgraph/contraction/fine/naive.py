@@ -79,8 +79,12 @@ def patch_sums(features_q: list[list[int]], width: int) -> list[list[int]]:
 
 
 def smoothed(features_q: list[list[int]], width: int) -> list[list[int]]:
-    """Features as the means of the 3 × 3 pixels around each, to the nearest whole step."""
-    return [[(total + 4) // 9 for total in patch] for patch in patch_sums(features_q, width)]
+    """Means of the 3 × 3 pixels around each, to the nearest whole step (METHOD 10.4)."""
+    more = rule.MIDDLE_EXTRA
+    return [
+        [(total + more * x + (9 + more) // 2) // (9 + more) for total, x in zip(*both, strict=True)]
+        for both in zip(patch_sums(features_q, width), features_q, strict=True)
+    ]
 
 
 def difference(patches: list[list[int]], width: int, p: int, q: int) -> int:
@@ -121,21 +125,20 @@ def variation(level: Level, region: int, weights: Sequence[int]) -> float:
 
 
 def merge_cost(level: Level, edge: Edge, weights: Sequence[int]) -> float:
-    """The fourth power of what it costs to merge two regions (METHOD 10.2)."""
+    """What it costs to merge two regions (METHOD 10.2)."""
     u, v = edge
     a, b = float(level.size[u]), float(level.size[v])
     s = a + b
     q = a * b / s
     mean_u, mean_v = means(level.sums[u], level.size[u]), means(level.sums[v], level.size[v])
     d = squared_distance(mean_u, mean_v, weights) + rule.DISTANCE_FLOOR
-    per_side = float(level.evidence[edge]) / float(level.length[edge])
+    length = float(level.length[edge])
+    per_side = float(level.evidence[edge]) / length
     e = per_side * per_side + rule.EVIDENCE_FLOOR
     within = (variation(level, u, weights) + variation(level, v, weights)) / s + rule.VARIANCE_FLOOR
-    q2 = q * q
-    cost = q2 * q2 * q * s * (d * d * d) * e / within
-    length = float(level.length[edge])
-    root = math.sqrt(min(a, b) / length)
-    return cost * (math.sqrt(q + q) * (root * math.sqrt(root)) / length)
+    q3 = q * q * q
+    shape = math.sqrt(min(a, b) / (length * length * length * within))
+    return q3 * q3 * s * (d * d * d) * e * shape
 
 
 # ---- which pairs merge ---------------------------------------------------------------------------
@@ -161,13 +164,13 @@ def threshold(best: list[float]) -> float:
     return sorted(best)[max(-(-of * count // out_of) - 1, 0)]
 
 
-def choose(cost: dict[Edge, float], num_pixels: int, regions: int) -> list[int]:
+def choose(cost: dict[Edge, float], num_pixels: int, regions: int, target: int) -> list[int]:
     """The neighbour that each region merges with; itself where it waits (METHOD 10.3)."""
     neighbour = cheapest(cost, regions)
     if num_pixels < rule.LEAST_MEAN_SIZE * regions:
         return neighbour
     best = [cost[min(v, u), max(v, u)] if u != v else math.inf for v, u in enumerate(neighbour)]
-    limit = threshold(best)
+    limit = threshold(best) if regions <= rule.FEW * target else math.inf
     return [u if neighbour[u] == v and best[v] <= limit else v for v, u in enumerate(neighbour)]
 
 
@@ -203,7 +206,7 @@ def pool(level: Level, cluster: list[int]) -> Level:
 def merged(level: Level, weights: Sequence[int], target: int) -> list[int]:
     """One round on the way to `target` regions: the new region of each old one."""
     cost = {edge: merge_cost(level, edge, weights) for edge in level.length}
-    neighbour = choose(cost, sum(level.size), len(level.size))
+    neighbour = choose(cost, sum(level.size), len(level.size), target)
     neighbour = keep_cheapest(cost, neighbour, len(level.size) - target)
     return number_by_first(find_roots(neighbour))
 
@@ -231,14 +234,13 @@ def destination(
     """The region that a pixel moves to; its own, where it stays.
 
     What it adds to the variation of a region that it joins, and takes from that of its own, are
-    compared, less the cost of the sides that are no border then; of equally good regions the first
-    around the pixel.
+    compared; of equally good regions the first around the pixel.
     """
 
     def cost(r: int, share: float) -> float:
         mean = means(level.sums[r], level.size[r])
         distance = squared_distance([float(x) for x in feature], mean, weights)
-        return share * distance - float(rule.BORDER_COST * around[::2].count(r))
+        return share * distance
 
     size = float(level.size[region])
     is_own = sum(1 << k for k, r in enumerate(around) if r == region)

@@ -63,8 +63,7 @@ def destinations(
     """The region that each pixel moves to; −1 where it stays.
 
     What it adds to the variation of a region that it joins, and takes from that of its own, are
-    compared, less the cost of the sides that are no border then; of equally good regions the first
-    around the pixel.
+    compared; of equally good regions the first around the pixel.
     """
     around = ring(label, pixel)  # [8, k]
     region = label.flatten().index_select(0, pixel)
@@ -77,7 +76,7 @@ def destinations(
         for w, own, means in zip(weights.tolist(), feature, mean, strict=True):
             step = own - means.index_select(0, r)
             distance += float(w) * (step * step)
-        return share * distance - (rule.BORDER_COST * (around[::2] == r).sum(0)).double()
+        return share * distance
 
     own = around == region
     bits = (own.long() << torch.arange(8, device=own.device)[:, None]).sum(0)

@@ -24,15 +24,17 @@ EVIDENCE_FLOOR = 81 * 168
 
 #: Regions of fewer pixels on average all merge; then only pairs that are each other's cheapest.
 LEAST_MEAN_SIZE = 10
-#: Of the regions' cheapest edges, those merge that are among this share of the cheapest: 2/5.
+#: Up to so many times the regions wanted, of those pairs only some: whose cost is among this share
+#: of the regions' cheapest, 2/5.
+FEW = 2
 SHARE = (2, 5)
 
-#: What a pixel pays for each of its sides that is on a border, in quarters of squared steps.
-BORDER_COST = 5000
+#: The smoothed picture: 3 × 3 pixels are averaged, of which the middle one counts as three.
+MIDDLE_EXTRA = 2
 
 #: On the way to K regions: how many halves of K as many, and how many passes of refinement then,
 #: first of the smoothed picture, then of the picture.
-SCHEDULE = ((12, 1, 2), (6, 1, 2), (3, 1, 2), (2, 2, 8))
+SCHEDULE = ((5, 0, 2), (3, 1, 2), (2, 1, 8))
 #: A pixel's neighbours in order, from above clockwise, as (y, x).
 RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 

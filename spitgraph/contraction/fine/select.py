@@ -19,7 +19,7 @@ from spitgraph.contraction.weights import at_ends, square_root
 
 
 def merge_costs(graph: FineGraph, weights: Int64[Tensor, " C"]) -> Float64[Tensor, " E"]:
-    """Of every edge, the fourth power of what it costs to merge its ends."""
+    """Of every edge, what it costs to merge its ends."""
     edges, size, means = graph.edge_index, graph.size.double(), graph.means
     length, evidence = graph.border.double().t()
     a, b = at_ends(size, edges)
@@ -33,10 +33,9 @@ def merge_costs(graph: FineGraph, weights: Int64[Tensor, " C"]) -> Float64[Tenso
     per_side = evidence / length
     e = per_side * per_side + rule.EVIDENCE_FLOOR
     within = torch.add(*at_ends(variations(graph, weights), edges)) / s + rule.VARIANCE_FLOOR
-    q2 = q * q
-    cost = q2 * q2 * q * s * (d * d * d) * e / within
-    root = square_root(torch.minimum(a, b) / length)
-    return cost * (square_root(q + q) * (root * square_root(root)) / length)
+    q3 = q * q * q
+    shape = square_root(torch.minimum(a, b) / (length * length * length * within))
+    return q3 * q3 * s * (d * d * d) * e * shape
 
 
 def variations(graph: FineGraph, weights: Int64[Tensor, " C"]) -> Float64[Tensor, " n"]:
@@ -56,18 +55,22 @@ def cheapest(graph: FineGraph, cost: Float64[Tensor, " E"]) -> Int64[Tensor, " n
     return chosen_neighbours(regions, -cost, never.expand(graph.num_regions), None)
 
 
-def choose(graph: FineGraph, cost: Float64[Tensor, " E"], num_pixels: int) -> Int64[Tensor, " n"]:
+def choose(
+    graph: FineGraph, cost: Float64[Tensor, " E"], num_pixels: int, target: int
+) -> Int64[Tensor, " n"]:
     """The neighbour that each region merges with; itself where it waits."""
     neighbour = cheapest(graph, cost)
     if num_pixels < rule.LEAST_MEAN_SIZE * graph.num_regions:
         return neighbour
     region = torch.arange(graph.num_regions, device=cost.device)
+    mutual = neighbour.index_select(0, neighbour) == region
+    if graph.num_regions > rule.FEW * target:
+        return torch.where(mutual, neighbour, region)
     at_u, at_v = chosen_by_ends(graph, neighbour)
     best = torch.full_like(graph.size, torch.inf, dtype=torch.float64)
     u, v = graph.edge_index
     best[u[at_u]], best[v[at_v]] = cost[at_u], cost[at_v]
-    merges = (neighbour.index_select(0, neighbour) == region) & (best <= threshold(best))
-    return torch.where(merges, neighbour, region)
+    return torch.where(mutual & (best <= threshold(best)), neighbour, region)
 
 
 def threshold(best: Float64[Tensor, " n"]) -> Float64[Tensor, ""]:
@@ -112,7 +115,7 @@ def merge_round(
 ) -> SelectOutput:
     """One round on the way to `target` regions: clusters of regions, numbered by first pixel."""
     cost = merge_costs(graph, weights)
-    neighbour = choose(graph, cost, num_pixels)
+    neighbour = choose(graph, cost, num_pixels, target)
     neighbour = keep_cheapest(graph, cost, neighbour, graph.num_regions - target)
     cluster, count = number_by_first(tree_roots(neighbour))
     return SelectOutput(

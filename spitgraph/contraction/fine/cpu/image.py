@@ -53,7 +53,7 @@ def contract_image(
     right, below = np.empty(num_pixels, np.int32), np.empty(num_pixels, np.int32)
     patch = patch_sums(features_q, width)
     find_evidence(patch, width, right, below)
-    smooth(patch)  # from here on, the smoothed picture
+    smooth(patch, features_q)  # from here on, the smoothed picture
     kept = np.empty((_MOST_KEPT, num_pixels), np.uint32)
     label = np.empty(num_pixels, np.uint32)
     held = np.empty((0, len(merge_weights) + 2), np.int64)

@@ -4,10 +4,18 @@ import numpy as np
 
 from spitgraph.contraction.cpu.grid import break_ties, neighbour_offset, point_to_strongest
 from spitgraph.contraction.cpu.select import keep_strongest
-from spitgraph.contraction.fine.rule import COARSER, DISTANCE_FLOOR, EVIDENCE_FLOOR
+from spitgraph.contraction.fine.rule import (
+    COARSER,
+    DISTANCE_FLOOR,
+    EVIDENCE_FLOOR,
+    MIDDLE_EXTRA,
+)
 from spitgraph.kernels.cpu.jit import kernel
 
 _DISTANCE, _EVIDENCE = float(DISTANCE_FLOOR), float(EVIDENCE_FLOOR)
+#: What the middle of 3 × 3 pixels counts more in the smoothed picture, and all of them.
+_EXTRA, _COUNT = np.int32(MIDDLE_EXTRA), 9 + MIDDLE_EXTRA
+_SHARE = 1 / _COUNT
 _HALF, _SHIFT = np.int32(1 << (COARSER - 1)), np.int32(COARSER)
 #: Bits of the largest double, from which those of costs are taken: an order from dear to cheap.
 _MOST = np.int64(0x7FEFFFFFFFFFFFFF)
@@ -47,11 +55,12 @@ def patch_sums(features_q: np.ndarray, width: int) -> np.ndarray:
 
 
 @kernel
-def smooth(patch: np.ndarray) -> None:
+def smooth(patch: np.ndarray, features_q: np.ndarray) -> None:
     """Sums over 3 × 3 pixels become their means, in place: `naive.smoothed`."""
-    flat = patch.reshape(-1)
+    flat, middle = patch.reshape(-1), features_q.reshape(-1)
     for i in range(len(flat)):
-        flat[i] = (flat[i] + np.int32(4)) // np.int32(9)
+        total = np.float64(flat[i] + _EXTRA * middle[i] + _COUNT // 2)
+        flat[i] = np.int32(np.floor((total + 0.5) * _SHARE))  # integers are divided one by one
 
 
 @kernel

@@ -1,31 +1,20 @@
 """Pixels on borders change sides (`naive.refine`).
 
 Most pixels that are looked at have one region beside their own, and stay. So they are gone through
-in steps without branches, each of which keeps some: a wrong guess of the processor costs more than
-all that is computed of a pixel.
+in steps without branches: a wrong guess of the processor costs more than all that is computed of a
+pixel.
 """
 
 import numpy as np
 
-from spitgraph.contraction.fine.rule import BORDER_COST, RING, SIMPLE
 from spitgraph.kernels.cpu.jit import kernel
-
-_SIMPLE = np.array(SIMPLE)
-#: The first neighbour across a side that is not of a pixel's region, by which are: (y, x) to it.
-_ASIDE = np.array(
-    [next((RING[k] for k in (0, 2, 4, 6) if not own >> k & 1), (0, 0)) for own in range(256)]
-)
-_BORDER = float(BORDER_COST)
-#: By the same, what a pixel does not pay for sides where it is, and for the other ones.
-_SAVED = np.array([_BORDER * (own & 0b01010101).bit_count() for own in range(256)])
-_ASIDE_SAVED = 4 * _BORDER - _SAVED
 
 
 @kernel
-def flag_borders(
+def flag_movable(
     label: np.ndarray, stride: int, start: int, marked: np.ndarray, since: int, flags: np.ndarray
 ) -> None:
-    """Which pixels of a row are looked at and touch another region.
+    """Which pixels of a row are looked at, touch another region, and leave theirs connected.
 
     Args:
         label: [(H + 2)·(W + 2)] int32, regions, −1 around the image.
@@ -36,20 +25,27 @@ def flag_borders(
         flags: [W] uint8, written.
     """
     width = stride - 2
-    here, to_the_right = label[start : start + width], label[start + 1 : start + 1 + width]
-    to_the_left = label[start - 1 : start - 1 + width]
-    above = label[start - stride : start - stride + width]
-    below = label[start + stride : start + stride + width]
-    mark, least = marked[start : start + width], np.int32(since)
+    here, mark, least = label[start : start + width], marked[start : start + width], np.int32(since)
+    above, below = label[start - stride :], label[start + stride :]
+    before, behind = label[start - 1 :], label[start + 1 :]
+    before_above, behind_above = label[start - stride - 1 :], label[start - stride + 1 :]
+    before_below, behind_below = label[start + stride - 1 :], label[start + stride + 1 :]
     for x in range(width):
-        own = here[x]
-        inside = (
-            ((above[x] == own) | (above[x] < 0))
-            & ((to_the_right[x] == own) | (to_the_right[x] < 0))
-            & ((below[x] == own) | (below[x] < 0))
-            & ((to_the_left[x] == own) | (to_the_left[x] < 0))
+        own, u, r, d, l = here[x], above[x], behind[x], below[x], before[x]  # noqa: E741
+        touches = (
+            ((u != own) & (u >= 0))
+            | ((r != own) & (r >= 0))
+            | ((d != own) & (d >= 0))
+            | ((l != own) & (l >= 0))
         )
-        flags[x] = (mark[x] >= least) & (inside ^ 1)
+        # Whether the region's arc around the pixel begins there: see `rule.is_simple`.
+        at_u = (u == own) & ((before_above[x] != own) | (l != own))
+        at_r = (r == own) & ((behind_above[x] != own) | (u != own))
+        at_d = (d == own) & ((behind_below[x] != own) | (r != own))
+        at_l = (l == own) & ((before_below[x] != own) | (d != own))
+        odd = at_u ^ at_r ^ at_d ^ at_l
+        many = (at_u & at_r) | (at_d & at_l)
+        flags[x] = (mark[x] >= least) & touches & odd & (many ^ 1)
 
 
 @kernel
@@ -75,34 +71,6 @@ def keep_flagged(flags: np.ndarray, first: int, start: int, places: np.ndarray) 
 
 
 @kernel
-def keep_simple(
-    label: np.ndarray, stride: int, places: np.ndarray, count: int, neighbours: np.ndarray
-) -> int:
-    """Of `count` places, those without which their region stays connected; how many.
-
-    Their `neighbours` [≥ count] uint8 are written: bit k is set where neighbour k of `rule.RING` is
-    of the region.
-    """
-    kept = np.uint32(0)
-    for k in range(count):
-        p = places[k]
-        region = label[p]
-        own = (
-            (label[p - stride] == region)
-            + 2 * (label[p - stride + 1] == region)
-            + 4 * (label[p + 1] == region)
-            + 8 * (label[p + stride + 1] == region)
-            + 16 * (label[p + stride] == region)
-            + 32 * (label[p + stride - 1] == region)
-            + 64 * (label[p - 1] == region)
-            + 128 * (label[p - stride - 1] == region)
-        )
-        places[kept], neighbours[kept] = p, own
-        kept += np.uint32(_SIMPLE[own])
-    return np.int64(kept)
-
-
-@kernel
 def cheapest_other(
     label: np.ndarray,
     stride: int,
@@ -122,13 +90,7 @@ def cheapest_other(
             for c in range(channels):
                 away = np.float64(features_q[c, pixel]) - known[other, c]
                 cost += weights[c] * (away * away)
-            same = (
-                np.int64(label[p - stride] == other)
-                + (label[p + 1] == other)
-                + (label[p + stride] == other)
-                + (label[p - 1] == other)
-            )
-            cost = cost * known[other, channels + 1] - _BORDER * np.float64(same)
+            cost = cost * known[other, channels + 1]
             if cost < best:
                 best, chosen = cost, other
     return best, chosen
@@ -172,21 +134,19 @@ def find_moves(
         (weights[0], weights[1], weights[2]) if channels == 3 else (0.0, 0.0, 0.0)
     )
     flags = np.zeros(-(-width // 8) * 8, np.uint8)
-    places, own = np.empty(len(flags), np.int32), np.empty(len(flags), np.uint8)
-    offset = _ASIDE[:, 0] * stride + _ASIDE[:, 1]
+    places = np.empty(len(flags), np.int32)
     found = np.uint32(0)
     for row in range(phase // 2, height, 2):
         if in_row[row + 1] < since:
             continue
         start = (row + 1) * stride + 1
-        flag_borders(label, stride, start, marked, since, flags[:width])
-        count = keep_flagged(flags, phase % 2, start, places)
-        count = keep_simple(label, stride, places, count, own)
-        for k in range(count):
+        flag_movable(label, stride, start, marked, since, flags[:width])
+        for k in range(keep_flagged(flags, phase % 2, start, places)):
             p = places[k]
             region = label[p]
             up, right, down, left = label[p - stride], label[p + 1], label[p + stride], label[p - 1]
-            other = label[p + offset[own[k]]]
+            other = up if up != region else right if right != region else down
+            other = left if other == region else other
             single = (
                 ((up == region) | (up == other))
                 & ((right == region) | (right == other))
@@ -210,8 +170,8 @@ def find_moves(
                     a, b = value - known[region, j], value - known[other, j]
                     stays += weights[j] * (a * a)
                     cost += weights[j] * (b * b)
-            stays = stays * known[region, channels] - _SAVED[own[k]]
-            cost = cost * known[other, channels + 1] - _ASIDE_SAVED[own[k]]
+            stays *= known[region, channels]
+            cost *= known[other, channels + 1]
             if not single:
                 cost, other = cheapest_other(label, stride, p, pixel, features_q, weights, known)
             moving[found], pixels[found], target[found] = p, pixel, other

@@ -9,6 +9,7 @@ from spitgraph.contraction.fine.cpu.pixels import keep_cheapest
 from spitgraph.contraction.fine.rule import (
     DISTANCE_FLOOR,
     EVIDENCE_FLOOR,
+    FEW,
     LEAST_MEAN_SIZE,
     SHARE,
     VARIANCE_FLOOR,
@@ -18,7 +19,9 @@ from spitgraph.kernels.cpu.jit import kernel, part
 _DISTANCE, _EVIDENCE = float(DISTANCE_FLOOR), float(EVIDENCE_FLOOR)
 _VARIANCE = float(VARIANCE_FLOOR)
 _OF, _OUT_OF = SHARE
-_LEAST = LEAST_MEAN_SIZE
+_LEAST, _FEW = LEAST_MEAN_SIZE, FEW
+#: Of values of which each is split into those below and above one of them, before it is given up.
+_MOST_SPLITS = 100
 #: Pairs at a time: what is fetched of them stays in a processor's nearest cache.
 PAIRS = 256
 
@@ -90,10 +93,9 @@ def merge_cost(
     per_side = evidence / length
     e = per_side * per_side + _EVIDENCE
     within = variation / s + _VARIANCE
-    q2 = q * q
-    cost = q2 * q2 * q * s * (d * d * d) * e / within
-    root = np.sqrt(min(a, b) / length)
-    return cost * (np.sqrt(q + q) * (root * np.sqrt(root)) / length)
+    q3 = q * q * q
+    shape = np.sqrt(min(a, b) / (length * length * length * within))
+    return q3 * q3 * s * (d * d * d) * e * shape
 
 
 @kernel
@@ -122,20 +124,55 @@ def find_cheapest(
 
 
 @kernel
-def choose_mutual(best: np.ndarray, nearest: np.ndarray, neighbour: np.ndarray) -> None:
-    """Pairs that are each other's cheapest merge, if they are cheap among all regions' edges."""
+def order_statistic(values: np.ndarray, rank: int) -> float:
+    """The value that `rank` others come before, in order; `values` are rearranged.
+
+    As `np.partition` finds it, but without branches that depend on the values: four times as fast.
+    """
+    first, end = 0, len(values)
+    for _ in range(_MOST_SPLITS):
+        a, b, c = values[first], values[(first + end) // 2], values[end - 1]
+        pivot = max(min(a, b), min(max(a, b), c))
+        less = first
+        for i in range(first, end):
+            value = values[i]
+            values[i], values[less] = values[less], value
+            less += np.int64(value < pivot)
+        same = less
+        for i in range(less, end):
+            value = values[i]
+            values[i], values[same] = values[same], value
+            same += np.int64(value == pivot)
+        if less <= rank < same:
+            return pivot
+        if rank < less:
+            end = less
+        else:
+            first = same
+    return np.partition(values, rank)[rank]
+
+
+@kernel
+def cheap(best: np.ndarray) -> float:
+    """The cost that a share of the regions' cheapest edges do not exceed: `naive.threshold`."""
     finite = np.empty(len(best))
     count = 0
     for r in range(len(best)):
         finite[count] = best[r]
         count += best[r] < np.inf
-    limit = np.inf
-    if count > 0:
-        rank = -(-_OF * count // _OUT_OF) - 1
-        limit = np.partition(finite[:count], rank)[rank]
+    if count == 0:
+        return np.inf
+    return order_statistic(finite[:count], -(-_OF * count // _OUT_OF) - 1)
+
+
+@kernel
+def choose_mutual(
+    best: np.ndarray, nearest: np.ndarray, limit: float, neighbour: np.ndarray
+) -> None:
+    """Pairs that are each other's cheapest merge, up to a cost."""
     for r in range(len(best)):
         other = nearest[r]
-        merges = nearest[other] == r and best[r] <= limit
+        merges = (nearest[other] == r) & (best[r] <= limit)  # whether is hard to guess
         neighbour[r] = other if merges else r
 
 
@@ -171,7 +208,7 @@ def merge_round(
     neighbour = nearest
     if num_pixels >= _LEAST * n:
         neighbour = np.empty(n, np.uint32)
-        choose_mutual(best, nearest, neighbour)
+        choose_mutual(best, nearest, cheap(best) if n <= _FEW * target else np.inf, neighbour)
     if count_chosen_edges(0, n, neighbour) > n - target:
         keep_cheapest(best, neighbour, n - target)
     find_roots(0, n, neighbour, np.empty((2, 0), np.uint32))

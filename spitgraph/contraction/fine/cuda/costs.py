@@ -28,7 +28,7 @@ INFINITE = tl.constexpr(0x7FF0000000000000)
 
 @kernel
 def merge_cost(a, b, distance, variation, length, evidence):
-    """The fourth power of what it costs to merge two regions; see `naive.merge_cost`.
+    """What it costs to merge two regions; see `naive.merge_cost`.
 
     All are float64: the regions' sizes, the squared distance of their means, the sum of their
     variations, and of their border the length and the evidence.
@@ -39,10 +39,9 @@ def merge_cost(a, b, distance, variation, length, evidence):
     per_side = evidence / length
     e = per_side * per_side + EVIDENCE
     within = variation / s + VARIANCE
-    q2 = q * q
-    cost = q2 * q2 * q * s * (d * d * d) * e / within
-    root = tl.sqrt(tl.minimum(a, b) / length)
-    return cost * (tl.sqrt(q + q) * (root * tl.sqrt(root)) / length)
+    q3 = q * q * q
+    shape = tl.sqrt(tl.minimum(a, b) / (length * length * length * within))
+    return q3 * q3 * s * (d * d * d) * e * shape
 
 
 @kernel

@@ -99,8 +99,10 @@ def patch_sums(pixels: Level) -> Int32[Tensor, "C P"]:
 
 
 def smoothed(pixels: Level, patch: Int32[Tensor, "C P"]) -> Level:
-    """The pixels with the means of the 3 × 3 around each, to the nearest whole step."""
-    return replace(pixels, sums=(patch + 4).div_(9, rounding_mode="floor"))
+    """The pixels with the means of the 3 × 3 around each; see `naive.smoothed`."""
+    count = 9 + rule.MIDDLE_EXTRA
+    total = patch.add(pixels.sums, alpha=rule.MIDDLE_EXTRA).add_(count // 2)
+    return replace(pixels, sums=total.div_(count, rounding_mode="floor"))
 
 
 def find_evidence(pixels: Level, patch: Int32[Tensor, "C P"]) -> Int32[Tensor, "2 P"]:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from spitgraph.contraction.cuda.colour import quantised_lab
 from spitgraph.contraction.cuda.level import Level, level_zero
-from spitgraph.contraction.fine import rule
 from spitgraph.contraction.fine.cuda.pixels import channel_weights
 from spitgraph.contraction.fine.cuda.reduce import add_pixels, pooled_pixels
 from spitgraph.contraction.fine.graph import coarsened
@@ -22,7 +21,6 @@ from spitgraph.kernels.cuda.images import channels, sides
 from spitgraph.kernels.cuda.jit import kernel, launch, on_own_device
 from spitgraph.kernels.cuda.programs import HEIGHT, START, WIDTH, image_table, starts
 
-BORDER_COST = tl.constexpr(rule.BORDER_COST)
 #: More than the rule has in any stage.
 PASSES_AT_A_TIME = 16
 
@@ -179,7 +177,7 @@ def find_moves(
                 features_q, pixel, sums, here, own_size, weights, may, num_pixels, num_regions,
                 CHANNELS,
             )  # fmt: skip
-            best = leaving * distance - border_saved(here, up, right, down, left)
+            best = leaving * distance
             for side in tl.static_range(4):
                 if side == 0:
                     other = up
@@ -196,7 +194,7 @@ def find_moves(
                     features_q, pixel, sums, other, joined_size, weights, there, num_pixels,
                     num_regions, CHANNELS,
                 )  # fmt: skip
-                cost = joining * distance - border_saved(other, up, right, down, left)
+                cost = joining * distance
                 better = there & (cost < best)
                 best = tl.where(better, cost, best)
                 chosen = tl.where(better, other, chosen)
@@ -225,14 +223,6 @@ def stays_connected(label, pixel, here, up, right, down, left, y, x, height, wid
 def begins(own, corner, before):
     """Whether an arc of own neighbours begins at one across a side: none reaches it clockwise."""
     return (own & ((corner & before) == 0)).to(tl.int32)
-
-
-@kernel
-def border_saved(region, up, right, down, left):
-    """What a pixel need not pay for its sides towards pixels of the region that it is of."""
-    sides = (up == region).to(tl.int32) + (right == region).to(tl.int32)
-    sides += (down == region).to(tl.int32) + (left == region).to(tl.int32)
-    return (sides * BORDER_COST).to(tl.float64)
 
 
 @kernel

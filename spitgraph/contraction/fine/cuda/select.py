@@ -14,9 +14,11 @@ from spitgraph.contraction.fine.cuda.costs import weigh
 from spitgraph.kernels.cuda.jit import kernel, launch, on_device
 from spitgraph.kernels.cuda.programs import own_elements, starts
 
-#: In place of the strength from which an image's pairs merge: in which all regions do; and none.
+#: In place of the strength from which an image's pairs merge: in which all regions do; all pairs
+#: do, strengths being positive; and none.
 ALL = NO_WEIGHT
-NONE = tl.constexpr(2**63 - 1)
+PAIRS = 1
+NONE = 2**63 - 1
 
 
 @kernel
@@ -99,7 +101,8 @@ def least_strengths(
     for start, count, everywhere, excess in zip(
         starts(counts), counts, all_merge, surplus, strict=True
     ):
-        instead.append(NONE.value if not excess else ALL.value if everywhere else 0)
+        many = count > rule.FEW * (count - excess)
+        instead.append(NONE if not excess else ALL.value if everywhere else PAIRS if many else 0)
         place.append(start + max(-(-of * count // out_of) - 1, 0))
     fixed, places, numbers = on_device([instead, place, counts], device)
     ranked = best.sort(descending=True)
