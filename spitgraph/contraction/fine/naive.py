@@ -300,7 +300,7 @@ def refine(
     """Labels of connected regions whose border pixels have changed sides (METHOD 10.4).
 
     A pass has four phases, of the pixels at (y mod 2, x mod 2). After the first pass only those
-    pixels are looked at in whose 3 × 3 surroundings one has moved in the pass before, or since.
+    pixels are looked at that have moved in the pass before or since, or a neighbour across a side.
     """
     label = list(label)
     pixels = range(len(label))
@@ -316,8 +316,7 @@ def refine(
                 y, x = divmod(p, width)
                 near = {
                     (y + dy) * width + x + dx
-                    for dy in (-1, 0, 1)
-                    for dx in (-1, 0, 1)
+                    for dy, dx in ((0, 0), *rule.RING[::2])
                     if 0 <= x + dx < width and 0 <= (y + dy) * width < len(label)
                 }
                 looked_at |= near

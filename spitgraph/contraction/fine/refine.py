@@ -3,7 +3,7 @@
 import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
-from torch.nn.functional import max_pool2d, pad
+from torch.nn.functional import pad
 
 from spitgraph.contraction.fine import rule
 from spitgraph.extensions import scatter_sum
@@ -18,8 +18,8 @@ def refine(
     """Labels of connected regions whose border pixels have changed sides for the better.
 
     A pass has four phases, of the pixels at (y mod 2, x mod 2): none are neighbours, so that their
-    moves are independent. After the first pass only those pixels are looked at in whose 3 × 3
-    surroundings one has moved in the pass before, or since.
+    moves are independent. After the first pass only those pixels are looked at that have moved in
+    the pass before or since, or a neighbour across a side.
 
     Args:
         label: Regions 0 … n − 1, all of them connected.
@@ -105,7 +105,10 @@ def ring(label: Int64[Tensor, "H W"], pixel: Int64[Tensor, " k"]) -> Int64[Tenso
 
 
 def surroundings(label: Int64[Tensor, "H W"], pixel: Int64[Tensor, " k"]) -> Bool[Tensor, "H W"]:
-    """The 3 × 3 surroundings of some pixels."""
-    near = torch.zeros_like(label, dtype=torch.float32)
-    near.view(-1)[pixel] = 1
-    return max_pool2d(near[None], 3, stride=1, padding=1)[0] > 0
+    """Some pixels, and their neighbours across a side."""
+    own = torch.zeros_like(label, dtype=torch.bool)
+    own.view(-1)[pixel] = True
+    framed = pad(own, (1, 1, 1, 1))
+    inner = slice(1, -1)
+    beside = framed[inner, :-2] | framed[inner, 2:]
+    return own | beside | framed[:-2, inner] | framed[2:, inner]

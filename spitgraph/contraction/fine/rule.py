@@ -34,7 +34,7 @@ MIDDLE_EXTRA = 2
 
 #: On the way to K regions: how many halves of K as many, and how many passes of refinement then,
 #: first of the smoothed picture, then of the picture.
-SCHEDULE = ((5, 0, 2), (3, 1, 2), (2, 1, 8))
+SCHEDULE = ((5, 0, 3), (3, 1, 2), (2, 1, 8))
 #: A pixel's neighbours in order, from above clockwise, as (y, x).
 RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 

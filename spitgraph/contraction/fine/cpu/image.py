@@ -175,11 +175,11 @@ def refine_stage(
             label, height, width, smoothed, weights, square_weights, smoothed_held, smooth_passes
         )
         pixels, target = np.empty_like(source), np.empty_like(source)
-        count = 0
+        count = np.uint32(0)
         for p in range(len(label)):
-            if label[p] != source[p]:
-                source[count], pixels[count], target[count] = source[p], p, label[p]
-                count += 1
+            old, new = source[p], np.int32(label[p])
+            source[count], pixels[count], target[count] = old, p, new
+            count += np.uint32(old != new)
         give(features_q, square_weights, held, source[:count], pixels, target)
     refine(label, height, width, features_q, weights, square_weights, held, passes)
 

@@ -119,7 +119,7 @@ def find_moves(
         height: H.
         width: W.
         phase: 2·(y mod 2) + x mod 2 of the pixels.
-        marked: As `label`, the last pass in which a pixel of the 3 × 3 around this one moved.
+        marked: As `label`, the last pass in which a pixel moved, or a neighbour across a side.
         in_row: [H + 2] int32, the same of any pixel in a row.
         since: Pixels are looked at that are marked with this pass or a later one.
         features_q: [C, H·W] int32.
@@ -281,8 +281,8 @@ def refine(
                 p, pixel, to = np.int64(moving[k]), pixels[k], target[k]
                 moving[k] = label[p]
                 label[p] = labels[pixel] = to
-                for q in (p - stride, p, p + stride):
-                    marked[q - 1] = marked[q] = marked[q + 1] = now
+                for q in (p - stride, p - 1, p, p + 1, p + stride):
+                    marked[q] = now
                 row = (p - pixel - stride + 1) // 2  # p − pixel = stride + 1 + 2 · (row − 1)
                 in_row[row - 1] = in_row[row] = in_row[row + 1] = now
             give(features_q, square_weights, held, moving[:count], pixels, target)

@@ -233,6 +233,21 @@ def pool_pixels(
     """What regions of pixels hold, [n, C + 2] int64; see `describe`."""
     channels = len(weights)
     held = np.zeros((num_regions, channels + 2), np.int64)
+    if channels == 3:  # as most have: in half the time, written out
+        first, second, third = weights[0], weights[1], weights[2]
+        for p in range(len(label)):
+            into = label[p]
+            x, y, z = (
+                np.int64(features_q[0, p]),
+                np.int64(features_q[1, p]),
+                np.int64(features_q[2, p]),
+            )
+            held[into, 0] += x
+            held[into, 1] += y
+            held[into, 2] += z
+            held[into, 3] += first * x * x + second * y * y + third * z * z
+            held[into, 4] += 1
+        return held
     for p in range(len(label)):
         into = label[p]
         square = 0

@@ -153,7 +153,7 @@ def find_moves(
 ):  # fmt: skip
     """The region that each pixel of a phase moves to; −1 where it stays.
 
-    Looked at are pixels in whose surroundings one has moved in the pass before, or since:
+    Looked at are pixels that have moved in the pass before or since, or a neighbour across a side:
     `last_move` has the last pass in which one did, the first being 1.
     """
     height, width, pixel, y, x, inside = own_phase(table, num_images, num_phase, BLOCK)
@@ -264,7 +264,8 @@ def make_moves(
         )  # fmt: skip
         tl.store(label + pixel, to, mask=moves)
         current = tl.zeros([BLOCK], tl.int32) + (num_before + 1)
-        for dy in tl.static_range(-1, 2):
-            for dx in tl.static_range(-1, 2):
-                there = (y + dy >= 0) & (y + dy < height) & (x + dx >= 0) & (x + dx < width)
-                tl.store(last_move + pixel + dy * width + dx, current, mask=moves & there)
+        tl.store(last_move + pixel, current, mask=moves)
+        tl.store(last_move + pixel - width, current, mask=moves & (y > 0))
+        tl.store(last_move + pixel - 1, current, mask=moves & (x > 0))
+        tl.store(last_move + pixel + 1, current, mask=moves & (x < width - 1))
+        tl.store(last_move + pixel + width, current, mask=moves & (y < height - 1))
