@@ -12,7 +12,7 @@ from spitgraph.contraction.cpu.batch import Task, assembled, keep, prepared
 from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
 from spitgraph.contraction.fine.cpu.image import contract_image
 from spitgraph.contraction.fine.cpu.pixels import coarsen
-from spitgraph.contraction.fine.cpu.refine import refine
+from spitgraph.contraction.fine.cpu.refine import empty_frame, refine
 from spitgraph.contraction.fine.cpu.rounds import pool_pixels
 from spitgraph.contraction.fine.rule import channel_weights
 from spitgraph.hierarchy import Hierarchy
@@ -71,5 +71,6 @@ def refine_labels(
     labels = label.ravel().astype(np.uint32)
     steps = features_q.reshape(len(features_q), -1)
     held = pool_pixels(steps, weights, labels, int(labels.max()) + 1)
-    refine(labels, height, width, steps, weights, weights, held, passes)
+    frame = empty_frame(height, width)
+    refine(labels, height, width, frame, steps, weights, weights, held, passes, steps, held[:0])
     return labels.astype(np.int64).reshape(height, width)

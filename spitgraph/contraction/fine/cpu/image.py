@@ -12,7 +12,7 @@ from spitgraph.contraction.fine.cpu.pixels import (
     patch_sums,
     smooth,
 )
-from spitgraph.contraction.fine.cpu.refine import give, refine
+from spitgraph.contraction.fine.cpu.refine import Frame, empty_frame, refine
 from spitgraph.contraction.fine.cpu.rounds import merge_round, pool, pool_pixels
 from spitgraph.contraction.fine.rule import LEAST_MEAN_SIZE, SCHEDULE
 from spitgraph.kernels.cpu.jit import kernel
@@ -55,7 +55,7 @@ def contract_image(
     find_evidence(patch, width, right, below)
     smooth(patch, features_q)  # from here on, the smoothed picture
     kept = np.empty((_MOST_KEPT, num_pixels), np.uint32)
-    label = np.empty(num_pixels, np.uint32)
+    label, frame = np.empty(num_pixels, np.uint32), empty_frame(height, width)
     held = np.empty((0, len(merge_weights) + 2), np.int64)
     n, keeping = num_pixels, 0
     for stage in range(len(_HALVES)):
@@ -76,6 +76,7 @@ def contract_image(
                 label,
                 height,
                 width,
+                frame,
                 patch,
                 features_q,
                 refine_weights,
@@ -159,6 +160,7 @@ def refine_stage(
     label: np.ndarray,
     height: int,
     width: int,
+    frame: Frame,
     smoothed: np.ndarray,
     features_q: np.ndarray,
     weights: np.ndarray,
@@ -169,19 +171,33 @@ def refine_stage(
 ) -> None:
     """Let pixels change sides, first by the smoothed picture; see `refine`."""
     if smooth_passes > 0:
-        source = label.astype(np.int32)
         smoothed_held = pool_pixels(smoothed, square_weights, label, len(held))
         refine(
-            label, height, width, smoothed, weights, square_weights, smoothed_held, smooth_passes
+            label,
+            height,
+            width,
+            frame,
+            smoothed,
+            weights,
+            square_weights,
+            smoothed_held,
+            smooth_passes,
+            features_q,
+            held,
         )
-        pixels, target = np.empty_like(source), np.empty_like(source)
-        count = np.uint32(0)
-        for p in range(len(label)):
-            old, new = source[p], np.int32(label[p])
-            source[count], pixels[count], target[count] = old, p, new
-            count += np.uint32(old != new)
-        give(features_q, square_weights, held, source[:count], pixels, target)
-    refine(label, height, width, features_q, weights, square_weights, held, passes)
+    refine(
+        label,
+        height,
+        width,
+        frame,
+        features_q,
+        weights,
+        square_weights,
+        held,
+        passes,
+        smoothed,
+        held[:0],
+    )
 
 
 @kernel

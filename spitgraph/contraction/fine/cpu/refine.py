@@ -5,9 +5,59 @@ in steps without branches: a wrong guess of the processor costs more than all th
 pixel.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from spitgraph.kernels.cpu.jit import kernel
+
+
+class Frame(NamedTuple):
+    """What pixels of an image are moved in.
+
+    Attributes:
+        label: [(H + 2)·(W + 2)] int32, regions, −1 around the image.
+        marked: As `label`, the last pass in which a pixel moved, or a neighbour across a side.
+        in_row: [H + 2] int32, the same of any pixel in a row.
+        moving: [H·W / 4, rounded up by sides] int32, of pixels that move their places in `label`.
+        pixels: The same in the image.
+        target: The same for the regions that they go to.
+    """
+
+    label: np.ndarray
+    marked: np.ndarray
+    in_row: np.ndarray
+    moving: np.ndarray
+    pixels: np.ndarray
+    target: np.ndarray
+
+
+@kernel
+def empty_frame(height: int, width: int) -> Frame:
+    """Room for an image."""
+    places = (height + 2) * (width + 2)
+    most = ((height + 1) // 2) * ((width + 1) // 2)
+    return Frame(
+        np.empty(places, np.int32),
+        np.empty(places, np.int32),
+        np.empty(height + 2, np.int32),
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+    )
+
+
+@kernel
+def fill_frame(frame: Frame, labels: np.ndarray, height: int, width: int) -> None:
+    """The regions [H·W] uint32 of an image, in which nothing has moved."""
+    stride = width + 2
+    frame.label[:] = -1
+    frame.marked[:] = 0
+    frame.in_row[:] = 0
+    for y in range(height):
+        at = (y + 1) * stride + 1
+        for x in range(width):
+            frame.label[at + x] = labels[y * width + x]
 
 
 @kernel
@@ -20,8 +70,8 @@ def flag_movable(
         label: [(H + 2)·(W + 2)] int32, regions, −1 around the image.
         stride: W + 2.
         start: Place of the row's first pixel.
-        marked: As `label`; see `find_moves`.
-        since: The same.
+        marked: See `Frame`.
+        since: See `find_moves`.
         flags: [W] uint8, written.
     """
     width = stride - 2
@@ -98,37 +148,28 @@ def cheapest_other(
 
 @kernel
 def find_moves(
-    label: np.ndarray,
+    frame: Frame,
     height: int,
     width: int,
     phase: int,
-    marked: np.ndarray,
-    in_row: np.ndarray,
     since: int,
     features_q: np.ndarray,
     weights: np.ndarray,
     known: np.ndarray,
-    moving: np.ndarray,
-    pixels: np.ndarray,
-    target: np.ndarray,
 ) -> int:
-    """Which pixels of a phase move, and where to; how many.
+    """Which pixels of a phase move, and where to: the first of the `frame`'s three; how many.
 
     Args:
-        label: [(H + 2)·(W + 2)] int32, regions, −1 around the image.
+        frame: The image's regions, and the last moves.
         height: H.
         width: W.
         phase: 2·(y mod 2) + x mod 2 of the pixels.
-        marked: As `label`, the last pass in which a pixel moved, or a neighbour across a side.
-        in_row: [H + 2] int32, the same of any pixel in a row.
         since: Pixels are looked at that are marked with this pass or a later one.
         features_q: [C, H·W] int32.
         weights: [C] float64.
         known: [n, C + 2] float64; see `update`.
-        moving: [≥ such pixels] int32, written: places in `label`.
-        pixels: The same for the pixels of the image.
-        target: The same for the regions.
     """
+    label, marked, in_row, moving, pixels, target = frame
     stride, channels = width + 2, len(weights)
     first, second, third = (
         (weights[0], weights[1], weights[2]) if channels == 3 else (0.0, 0.0, 0.0)
@@ -223,15 +264,32 @@ def give(
 
 
 @kernel
+def move(frame: Frame, count: int, stride: int, now: int, labels: np.ndarray) -> None:
+    """So many pixels go to their new regions; `frame.moving` has their old ones then."""
+    label, marked, in_row, moving, pixels, target = frame
+    for k in range(count):
+        p, pixel, to = np.int64(moving[k]), pixels[k], target[k]
+        moving[k] = label[p]
+        label[p] = labels[pixel] = to
+        for q in (p - stride, p - 1, p, p + 1, p + stride):
+            marked[q] = now
+        row = (p - pixel - stride + 1) // 2  # p − pixel = stride + 1 + 2 · (row − 1)
+        in_row[row - 1] = in_row[row] = in_row[row + 1] = now
+
+
+@kernel
 def refine(
     labels: np.ndarray,
     height: int,
     width: int,
+    frame: Frame,
     features_q: np.ndarray,
     weights: np.ndarray,
     square_weights: np.ndarray,
     held: np.ndarray,
     passes: int,
+    other_q: np.ndarray,
+    other_held: np.ndarray,
 ) -> None:
     """Let pixels change sides, in place.
 
@@ -239,56 +297,34 @@ def refine(
         labels: [H·W] uint32, regions; changed.
         height: H.
         width: W.
+        frame: Room for such an image; written.
         features_q: [C, H·W] int32.
         weights: [C] int64, what each channel counts.
         square_weights: [C] int64, and in the sums of squares.
         held: [n, C + 2] int64, what regions hold, see `rounds.describe`; changed.
         passes: How many.
+        other_q: [C, H·W] int32, another picture, which does not decide.
+        other_held: [n, C + 2] int64, what regions hold of that; changed. Or [0, C + 2].
     """
     stride, channels, num_regions = width + 2, len(weights), len(held)
     counts = weights.astype(np.float64)
-    label = np.full((height + 2) * stride, -1, np.int32)
-    for y in range(height):
-        at = (y + 1) * stride + 1
-        for x in range(width):
-            label[at + x] = labels[y * width + x]
-    marked, in_row = np.zeros(len(label), np.int32), np.zeros(height + 2, np.int32)
+    fill_frame(frame, labels, height, width)
     known = np.empty((num_regions, channels + 2))
     for r in range(num_regions):
         update(held, channels, known, r)
-    most = ((height + 1) // 2) * ((width + 1) // 2)
-    moving, pixels, target = np.empty((3, most), np.int32)
     for now in range(1, passes + 1):
         moved = 0
         for phase in range(4):
-            count = find_moves(
-                label,
-                height,
-                width,
-                phase,
-                marked,
-                in_row,
-                now - 1,
-                features_q,
-                counts,
-                known,
-                moving,
-                pixels,
-                target,
-            )
+            count = find_moves(frame, height, width, phase, now - 1, features_q, counts, known)
             moved += count
-            for k in range(count):
-                p, pixel, to = np.int64(moving[k]), pixels[k], target[k]
-                moving[k] = label[p]
-                label[p] = labels[pixel] = to
-                for q in (p - stride, p - 1, p, p + 1, p + stride):
-                    marked[q] = now
-                row = (p - pixel - stride + 1) // 2  # p − pixel = stride + 1 + 2 · (row − 1)
-                in_row[row - 1] = in_row[row] = in_row[row + 1] = now
-            give(features_q, square_weights, held, moving[:count], pixels, target)
+            move(frame, count, stride, now, labels)
+            source, target = frame.moving[:count], frame.target
+            give(features_q, square_weights, held, source, frame.pixels, target)
+            if len(other_held) > 0:
+                give(other_q, square_weights, other_held, source, frame.pixels, target)
             if 2 * count < num_regions:
                 for k in range(count):
-                    update(held, channels, known, moving[k])
+                    update(held, channels, known, source[k])
                     update(held, channels, known, target[k])
             else:
                 for r in range(num_regions):
