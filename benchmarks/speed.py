@@ -46,6 +46,7 @@ HUGE, BLOCKS = 4096, 3
 VIT, VIT_CUDA = "ViT-B/16 forward, float32", "ViT-B/16 forward, bfloat16, CUDA"
 FAST_SLIC = ("fast-slic", "fast-slic, side by side")
 FUSED = ("ours, fused", "ours, fused, CUDA")
+COSTED = (*FUSED, "ours, fused, 196 fine ones")
 READ_THUS = f"""\
 Every method gets the same {BATCH} decoded photographs of {SIDE}×{SIDE} as it likes them best: ours
 a uint8 tensor [B, 3, H, W] (for CUDA, on the GPU), the others arrays [H, W, 3]. Ours returns whole
@@ -258,25 +259,26 @@ def _powers_of_2(most: int) -> Iterator[int]:
 def one_large_image(folder: Path, threads: int) -> str:
     """What a pixel costs the fused kernels in one huge image, beside a pixel of a batch."""
     cells = []
-    for name in FUSED:
-        if name not in only_tokens(ours()):
-            continue
-        method, small = only_tokens(ours())[name], pictures(folder, 1, 64)
+    for name, method in {n: m for n, m in ours().items() if n in COSTED}.items():
+        small = pictures(folder, 1, 64)
         inputs = [pictures(folder, n, side) for n, side in ((BATCH, SIDE), (1, SIDE), (1, HUGE))]
-        given = [method.prepared(images) for images in inputs]
+        pixels = [sum(image.shape[0] * image.shape[1] for image in images) for images in inputs]
+        methods = [method] * 2
+        methods += [as_dense(method, HUGE)]
+        given = [m.prepared(images) for m, images in zip(methods, inputs, strict=True)]
         calls: list[list[list[float]]] = [[] for _ in given]
         for _ in range(BLOCKS):
-            for x, blocks, repeats in zip(given, calls, (20, 20, 5), strict=True):
-                blocks.append([_seconds(method, x) for _ in range(repeats)])
-        pixels = [sum(image.shape[0] * image.shape[1] for image in images) for images in inputs]
+            for m, x, blocks, repeats in zip(methods, given, calls, (20, 20, 3), strict=True):
+                blocks.append([_seconds(m, x) for _ in range(repeats)])
         later = [1e9 * median(t for b in bs for t in b[1:]) for bs in calls]
         first = [1e9 * median(b[0] for b in bs) for bs in calls]
         batch = later[0] / pixels[0]
         for k, what in enumerate((f"{BATCH} × {SIDE}²", f"1 × {SIDE}²", f"1 × {HUGE}²")):
-            peak = peak_bytes(method, inputs[k], small, threads) if k == 2 else None
+            peak = peak_bytes(methods[k], inputs[k], small, threads) if k == 2 else None
             cells.append(
                 {
-                    name: what,
+                    "method": name.replace(", 196", ""),
+                    "images": what,
                     "ns a pixel": f"{later[k] / pixels[k]:.1f}",
                     f"÷ {BATCH} × {SIDE}²": f"{later[k] / pixels[k] / batch:.2f}",
                     "first call": f"{first[k] / pixels[k]:.1f}",
@@ -285,8 +287,15 @@ def one_large_image(folder: Path, threads: int) -> str:
             )
     return (
         f"{BLOCKS} blocks of calls, one right after the other; their median, and that of the first "
-        "of each block,\nfor which the system has to find and clear memory.\n\n" + markdown(cells)
+        "of each block,\nfor which the system has to find and clear memory. Fine ones are as dense "
+        f"in all: 196 in {SIDE}².\n\n" + markdown(cells)
     )
+
+
+def as_dense(method: Ours, side: int) -> Ours:
+    """As many tokens a pixel in larger images, if there is a count."""
+    count = method.count and method.count * side**2 // SIDE**2
+    return replace(method, count=count)
 
 
 def _seconds(method: Method, given: Any) -> float:

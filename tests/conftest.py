@@ -1,6 +1,7 @@
 """Fixtures of all tests; the functions that they hand out are in helpers/."""
 
 import os
+import signal
 from contextlib import nullcontext
 
 import pytest
@@ -19,6 +20,8 @@ from spitgraph import kernels  # noqa: E402
 
 torch.set_num_threads(2)
 register_profiles()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in a shell's background: so would be
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what tests begin, and interrupt
 
 
 @pytest.fixture(scope="session", autouse=True)

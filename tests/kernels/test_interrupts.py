@@ -84,10 +84,13 @@ CTRL_C = """
 import os, signal, threading, time, torch
 from spitgraph import SuperpixelTokenizer, kernels
 
-def press(times):
-    for _ in range(times):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.001)
+def press(times, enough):
+    while True:
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.001)
+        if enough.wait(1):  # else again: what is raised within __del__ is lost
+            return
 
 def ended(call):
     try:
@@ -107,9 +110,11 @@ torch.set_num_threads(2)
 tokenize, image = SuperpixelTokenizer(), torch.rand(3, 500, 600)
 expected = tokenize(image).cluster
 for k in range(12):
-    thread = threading.Timer(0.02 + 0.007 * k, press, [1 if k % 2 else 4])
+    enough = threading.Event()
+    thread = threading.Timer(0.02 + 0.007 * k, press, [1 if k % 2 else 4, enough])
     thread.start()
     ended(go_on)
+    enough.set()
     thread.join()
     assert torch.equal(tokenize(image).cluster, expected)
     print("interrupted")
