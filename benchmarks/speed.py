@@ -260,7 +260,7 @@ def one_large_image(folder: Path, threads: int) -> str:
     """What a pixel costs the fused kernels in one huge image, beside a pixel of a batch."""
     cells = []
     for name, method in {n: m for n, m in ours().items() if n in COSTED}.items():
-        small = pictures(folder, 1, 64)
+        small = pictures(folder, 1, TILE if method.count else 64)
         inputs = [pictures(folder, n, side) for n, side in ((BATCH, SIDE), (1, SIDE), (1, HUGE))]
         pixels = [sum(image.shape[0] * image.shape[1] for image in images) for images in inputs]
         methods = [method] * 2
@@ -277,7 +277,7 @@ def one_large_image(folder: Path, threads: int) -> str:
             peak = peak_bytes(methods[k], inputs[k], small, threads) if k == 2 else None
             cells.append(
                 {
-                    "method": name.replace(", 196", ""),
+                    "method": name.replace("196 fine ones", "fine"),
                     "images": what,
                     "ns a pixel": f"{later[k] / pixels[k]:.1f}",
                     f"÷ {BATCH} × {SIDE}²": f"{later[k] / pixels[k] / batch:.2f}",
