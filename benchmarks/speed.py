@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import isnan, nan
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from machine import copy_bandwidth, description, peak_bytes
-from methods import Method, Ours, Peer, VisionTransformer, fast_slic, peers, timings
+from methods import Images, Method, Ours, Peer, VisionTransformer, fast_slic, peers, timings
 from pictures import TILE, pictures
 from sweeps import (
     BATCH_SIDE,
@@ -223,6 +223,23 @@ def memory_bound(folder: Path) -> str:
 
 def images_alone(folder: Path, methods: Mapping[str, Peer], threads: int) -> str:
     """One image of each side, by one thread, two, four …: ours beside fast-slic."""
+    return (
+        f"One image alone, ms, medians of {ALONE_ROUNDS} calls in turns, each after a pause; "
+        "behind the comma, threads.\n"
+        "Without OMP_WAIT_POLICY=passive, PyTorch's threads, which spin after each operation,\n"
+        f"hold up fast-slic's.\n\n{alone(folder, methods, threads, by_turns)}\n\n"
+        "The same, one call right after the other: what they need is in the caches then.\n\n"
+        f"{alone(folder, methods, threads, in_a_row)}"
+    )
+
+
+def alone(
+    folder: Path,
+    methods: Mapping[str, Peer],
+    threads: int,
+    seconds: Callable[[Mapping[str, Method], Images], dict[str, float]],
+) -> str:
+    """The table of one image, by one way to time some methods on it."""
     cells = []
     for side in ALONE:
         images = pictures(folder, 1, side)
@@ -233,22 +250,29 @@ def images_alone(folder: Path, methods: Mapping[str, Peer], threads: int) -> str
             if "fast-slic" in methods:
                 setting = max(1, round(methods["fast-slic"].setting * (side / SIDE) ** 2))
                 going["fast-slic"] = replace(methods["fast-slic"], setting=setting, threads=number)
-            found = timings(going, images, ALONE_ROUNDS)
-            row |= {
-                f"{name}, {number}": f"{1000 * timing.seconds:.2f}"
-                for name, timing in found.items()
-            }
+            found = seconds(going, images)
+            row |= {f"{name}, {number}": f"{1000 * s:.2f}" for name, s in found.items()}
             if len(found) == 2:
                 mine, theirs = found.values()
-                row[f"÷, {number}"] = f"{mine.seconds / theirs.seconds:.2f}"
+                row[f"÷, {number}"] = f"{mine / theirs:.2f}"
         cells.append(row)
     torch.set_num_threads(threads)
-    return (
-        f"One image alone, ms, medians of {ALONE_ROUNDS} calls in turns, each after a pause; "
-        "behind the comma, threads.\n"
-        "Without OMP_WAIT_POLICY=passive, PyTorch's threads, which spin after each operation,\n"
-        "hold up fast-slic's.\n\n" + markdown(cells)
-    )
+    return markdown(cells)
+
+
+def by_turns(methods: Mapping[str, Method], images: Images) -> dict[str, float]:
+    """Medians of calls in turns, each after a pause."""
+    return {n: timing.seconds for n, timing in timings(methods, images, ALONE_ROUNDS).items()}
+
+
+def in_a_row(methods: Mapping[str, Method], images: Images) -> dict[str, float]:
+    """Medians of calls, one right after the other; the first few do not count."""
+    found = {}
+    for name, method in methods.items():
+        given = method.prepared(images)
+        calls = [_seconds(method, given) for _ in range(2 * ALONE_ROUNDS)]
+        found[name] = median(calls[ALONE_ROUNDS:])
+    return found
 
 
 def _powers_of_2(most: int) -> Iterator[int]:
