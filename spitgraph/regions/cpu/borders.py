@@ -22,7 +22,7 @@ def finish_image(
     """Write the attributes of an image's regions; its edges [2, E] and their lengths.
 
     Args:
-        sums: [N, 6] int64, see `Part`.
+        sums: [N, 6] int64, see `measure.measure_rows`.
         pair: [E] uint64.
         length: [E] int64.
         size: [N] int64, written.

@@ -11,8 +11,9 @@ from spitgraph.contraction.cpu.assemble import tokens_of_pixels
 from spitgraph.contraction.cpu.batch import Task, assembled, keep, prepared
 from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
 from spitgraph.contraction.fine.cpu.image import contract_image
+from spitgraph.contraction.fine.cpu.moves import empty_frame
 from spitgraph.contraction.fine.cpu.pixels import coarsen
-from spitgraph.contraction.fine.cpu.refine import empty_frame, refine
+from spitgraph.contraction.fine.cpu.refine import refine
 from spitgraph.contraction.fine.cpu.rounds import pool_pixels
 from spitgraph.contraction.fine.rule import channel_weights
 from spitgraph.hierarchy import Hierarchy

@@ -4,6 +4,7 @@ import numpy as np
 
 from spitgraph.contraction.cpu.trees import grow_trees
 from spitgraph.contraction.fine.cpu.borders import empty_borders, list_borders, merge_borders
+from spitgraph.contraction.fine.cpu.moves import Frame, empty_frame
 from spitgraph.contraction.fine.cpu.nest import meet
 from spitgraph.contraction.fine.cpu.pixels import (
     cheapest_directions,
@@ -12,7 +13,7 @@ from spitgraph.contraction.fine.cpu.pixels import (
     patch_sums,
     smooth,
 )
-from spitgraph.contraction.fine.cpu.refine import Frame, empty_frame, refine
+from spitgraph.contraction.fine.cpu.refine import refine
 from spitgraph.contraction.fine.cpu.rounds import merge_round, pool, pool_pixels
 from spitgraph.contraction.fine.rule import LEAST_MEAN_SIZE, SCHEDULE
 from spitgraph.kernels.cpu.jit import kernel
