@@ -108,6 +108,18 @@ def test_costs_and_choices(extensions, drawn):
         assert found == naive.choose(expected, num_pixels, n, target)
 
 
+@given(st.lists(st.integers(0, 9) | st.floats(0, 1e300), min_size=1), st.data())
+def test_order_statistic(values, data):
+    """Every rank, of ties too, and what is left of the values is what was there."""
+    pytest.importorskip("numba")
+    from spitgraph.contraction.fine.cpu.rounds import order_statistic
+
+    rank = data.draw(st.integers(0, len(values) - 1))
+    given_values = np.array(values, np.float64)
+    assert order_statistic(given_values, rank) == sorted(values)[rank]
+    assert sorted(given_values) == sorted(values)
+
+
 @given(features(), st.integers(1, 144))
 def test_partitions(extensions, drawn, num_regions):
     features_q, height, width = drawn

@@ -167,7 +167,7 @@ def find_moves(
         since: Pixels are looked at that are marked with this pass or a later one.
         features_q: [C, H·W] int32.
         weights: [C] float64.
-        known: [n, C + 2] float64; see `update`.
+        known: [n, C + 2] float64; see `refine.update`.
     """
     label, marked, in_row, moving, pixels, target = frame
     stride, channels = width + 2, len(weights)
