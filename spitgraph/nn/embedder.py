@@ -1,7 +1,7 @@
 """γ: token vectors become the sequences of tokens that a transformer reads."""
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch_geometric.nn.pool.select.topk import topk
 
@@ -65,23 +65,32 @@ class TokenEmbedder(nn.Module):
             nn.init.zeros_(self.pe_linear.weight)
 
     def forward(
-        self, tokens: TokenData, generator: torch.Generator | None = None
+        self,
+        tokens: TokenData,
+        generator: torch.Generator | None = None,
+        keep: Tensor | None = None,
     ) -> TokenSequences:
         """Sequences of embedded tokens.
 
         Args:
             tokens: One image's tokens or a batch, with `x` set.
             generator: What the token budget's draw comes from; by default, the global one.
+            keep: [N] boolean, tokens that take part; by default, all. None of an image have to.
 
         Raises:
-            ValueError: `x` or the positional encoding is missing, or of another width.
+            ValueError: `x` or the positional encoding is missing, or of another width; `keep` is
+                not of N booleans.
         """
         x = self._checked(tokens, "x", "an extractor sets it", self.in_features)
-        ptr = node_offsets(tokens)
-        counts, kept = ptr.diff(), None
+        ptr, kept = node_offsets(tokens), None
+        if keep is not None:
+            kept, ptr = kept_nodes(keep, ptr, x)
+        counts = ptr.diff()
         if self.training and self.token_budget is not None:
-            kept = draw_nodes(ptr, self.token_budget, generator)
-            counts, x = counts.clamp(max=self.token_budget), x.index_select(0, kept)
+            drawn = draw_nodes(ptr, self.token_budget, generator)
+            counts = counts.clamp(max=self.token_budget)
+            kept = drawn if kept is None else kept.index_select(0, drawn)
+        x = x if kept is None else x.index_select(0, kept)
         vectors = self.linear(x.to(input_dtype(self.linear, self.cls_token.dtype)))
         if self.pe_name is not None and self.pe_dim is not None:
             hint = "PyG's transform of that name adds it to each image's tokens"
@@ -104,6 +113,25 @@ class TokenEmbedder(nn.Module):
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""
         return f"token_budget={self.token_budget}, pe_name={self.pe_name!r}"
+
+
+def kept_nodes(
+    keep: Tensor, ptr: Int64[Tensor, " _"], x: Float[Tensor, "N D"]
+) -> tuple[Int64[Tensor, " K"], Int64[Tensor, " _"]]:
+    """The nodes that a mask keeps, ascending, and the offsets of images in them.
+
+    Raises:
+        ValueError: The mask is not of a boolean a node.
+        TypeError: It is no tensor.
+    """
+    instance(keep, Tensor, "keep", "a boolean tensor")
+    if keep.dtype != torch.bool or keep.shape != x.shape[:1]:
+        raise ValueError(
+            f"expected keep of {x.shape[0]} booleans, one a token, "
+            f"got {list(keep.shape)} of {keep.dtype}"
+        )
+    before = torch.cat([ptr.new_zeros(1), keep.to(ptr.device).cumsum(0)])
+    return keep.nonzero().flatten().to(x.device), before[ptr]
 
 
 #: Numbers that layers compute with; others are what weights are packed into.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch_geometric.utils import subgraph
 
 from spitgraph.checks import boolean, instance
 from spitgraph.data import TokenData
@@ -18,7 +19,7 @@ class TokenFeatures(NamedTuple):
 
     Attributes:
         class_token: [B, D].
-        tokens: [ΣN, D], in node order; of the kept nodes only, where a token budget applied.
+        tokens: [ΣN, D], in node order; of the kept nodes only, where some were left out.
         kept: [K] int64, which nodes those are, ascending; None when all are.
     """
 
@@ -78,25 +79,38 @@ class SPiT(nn.Module):
         return self.extractor(tokens.to(parameter.device))
 
     def forward_tokens(
-        self, tokens: TokenData, generator: torch.Generator | None = None
+        self,
+        tokens: TokenData,
+        generator: torch.Generator | None = None,
+        *,
+        keep: Tensor | None = None,
     ) -> Float[Tensor, "B classes"]:
         """Logits of tokens; one image gives [1, classes].
 
         Args:
             tokens: One image's tokens or a batch, with `x` set.
             generator: What a token budget draws from in training; by default, the global one.
+            keep: [N] boolean, tokens that take part: exactly as if the others were not there. An
+                image may be left with none but its class token.
 
         Raises:
             ValueError: `x`, or what an option of the model reads, is missing or of another width.
         """
-        return self.head(self.forward_features(tokens, generator).class_token)
+        return self.head(self.forward_features(tokens, generator, keep=keep).class_token)
 
     def forward_features(
-        self, tokens: TokenData, generator: torch.Generator | None = None
+        self,
+        tokens: TokenData,
+        generator: torch.Generator | None = None,
+        *,
+        keep: Tensor | None = None,
     ) -> TokenFeatures:
         """Final tokens, the class token separate; see `forward_tokens`."""
-        sequences = self.embedder(tokens, generator)
-        final = self.backbone(sequences, tokens.edge_index)
+        sequences = self.embedder(tokens, generator, keep)
+        edges = tokens.edge_index
+        if keep is not None and edges is not None:  # no path leads over a token that is not there
+            edges = subgraph(keep, edges)[0]
+        final = self.backbone(sequences, edges)
         return TokenFeatures(final.class_tokens, final.tokens, final.kept)
 
     def dense_features(
