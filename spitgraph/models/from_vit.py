@@ -1,12 +1,12 @@
 """A pretrained plain vision transformer as a model: its own features on its own patches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 import torch
 
-from spitgraph.checks import channel_statistics, integer, one_of
+from spitgraph.checks import channel_statistics, instance, integer, one_of
 from spitgraph.extractors import Extractor
 from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.models.configurations import Configuration, configure
@@ -24,14 +24,17 @@ TOKENIZERS = {"patch": "vit", "superpixel": "spit", "voronoi": "rvit"}
 #: Arguments of `create_model` that no weights tell.
 FREE = ("token_budget", "drop_path", "graph_bias", "pool", "num_heads", "norm_eps", "sigma")
 
+#: Mean and deviation by which nothing is normalised.
+UNCHANGED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
 
 @torch.no_grad()
 def from_vit(
     vit_state_dict: Mapping[str, Any],
     *,
     tokenizer: str = "patch",
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: Any = None,
+    std: Any = None,
     activation: str = "gelu",
     image_size: int | tuple[int, int] | None = None,
     extractor: Extractor | None = None,
@@ -79,7 +82,12 @@ def from_vit(
         TypeError: There is no such setting, or an argument is of another type.
     """
     family = TOKENIZERS[one_of(tokenizer, TOKENIZERS, "tokenizer")]
-    statistics = channel_statistics(mean, std) or ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    statistics = channel_statistics(mean, std)
+    if extractor is not None:
+        instance(extractor, Extractor, "extractor", "an Extractor")
+        if statistics is not None:
+            raise ValueError("mean and std are for the extractor to know, where one is given")
+    mean, std = statistics or UNCHANGED
     size = None if image_size is None else sides(image_size)
     vit = read_vit(vit_state_dict, size)
     if size is not None:
@@ -87,8 +95,8 @@ def from_vit(
     told = {
         **tokenizer_defaults(family, vit, settings),
         **checked_settings(family, settings),
-        "mean": statistics[0],
-        "std": statistics[1],
+        "mean": mean,
+        "std": std,
         "activation": activation,
         "image_size": square_size(vit),
     }

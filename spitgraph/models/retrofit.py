@@ -1,6 +1,6 @@
 """A pretrained plain vision transformer becomes one that reads irregular tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -25,8 +25,8 @@ def retrofit(
     vit_state_dict: Mapping[str, Any],
     *,
     image_size: int | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: Any = None,
+    std: Any = None,
 ) -> Model:
     """Start from a standard pretrained ViT, by any names that `from_vit` knows.
 
