@@ -53,12 +53,19 @@ def from_vit(
       is resized, bicubic with antialiasing, as timm does.
     * Positions of class token and registers, where they have some, are added to these.
 
+    What is no part of the ViT is left out: text towers, decoders (MAE), poolers (`ViTModel`), and
+    heads beside that of the class token (DeiT's for distillation, DINO's projection). Models with
+    rotary or relative positions, gated perceptrons, windows or stages, and convolutional stems are
+    refused.
+
     With another tokenizer the weights are the same: a region is stretched to the size of a patch,
     what is not of it is 0, and its position is that of its centroid. A ViT that was not trained so
     reads it as foreign.
 
     Args:
-        vit_state_dict: Tensors by name, which `load_weights` says where to look for.
+        vit_state_dict: Tensors by name, those of timm, Hugging Face (ViT, DeiT, Dinov2, CLIP,
+            SigLIP), DINO, DINOv2, MAE or OpenAI's CLIP, alone or in a larger model, and under what
+            training scripts call them (see `load_weights`).
         tokenizer: `"patch"`, `"superpixel"` or `"voronoi"`.
         mean: What the ViT's input was centred by, of red, green and blue in [0, 1]. Without it and
             `std`, it reads RGB in [0, 1] as it is.
@@ -72,7 +79,8 @@ def from_vit(
             know of mean and std.
         settings: Options of the tokenizer, such as `num_tokens` (by default, as many as patches);
             what weights do not tell, `num_heads` (by default heads of 64), `norm_eps` (by default
-            1e-5 with a norm before the blocks, as in CLIP, and 1e-6 without) and `pool` (see
+            1e-5 with a norm before the blocks, as in CLIP, 1e-12 by Hugging Face's names of ViT and
+            DeiT, and 1e-6 otherwise) and `pool` (see
             `Backbone`); and `token_budget`, `drop_path`, `graph_bias` and `sigma` of
             `create_model`.
 

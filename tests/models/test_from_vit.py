@@ -105,6 +105,23 @@ def test_a_saved_model_is_the_same_again(tmp_path, kind, tokenizer):
     assert torch.equal(logits_of_noise(again), logits_of_noise(model))
 
 
+def test_of_tensors_alone_what_shapes_do_not_say_is_told(tmp_path):
+    model = small(random_vit(**KINDS["CLIP"]), activation="quick_gelu")
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    told = {**STATISTICS, "num_heads": HEADS, "activation": "quick_gelu", "norm_eps": 1e-5}
+    again = model_from_weights(tmp_path / "weights.pt", family="vit", **told)
+    assert torch.equal(logits_of_noise(again), logits_of_noise(model))
+
+
+def test_autocast_and_fewer_bits():
+    state = random_vit(prefix=("reg_token",), positions="patches", pool="attention")
+    expected = plain_vit(state, normalised(pictures())).logits
+    for dtype in (torch.float32, torch.bfloat16):
+        model = small(state).to(dtype)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, dtype == torch.float32):
+            assert relative_difference(model(pictures()).float(), expected) < 0.1
+
+
 def test_other_tokenizers_have_as_many_tokens_and_the_same_weights():
     state = random_vit(grid=(4, 4))
     patch = small(state).state_dict()
