@@ -7,10 +7,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from spitgraph.batching import image_offsets, with_node_attribute
-from spitgraph.checks import integer
+from spitgraph.checks import channel_statistics, integer
 from spitgraph.data import TokenData
 from spitgraph.extractors.base import Extractor
-from spitgraph.extractors.normalisation import normalisation
 from spitgraph.pixel_map import stored
 
 CHANNELS = ("red", "green", "blue")
@@ -46,7 +45,9 @@ class WindowExtractor(Extractor):
     ) -> None:
         super().__init__()
         self.side = integer(side, "side")
-        self.mean, self.std = normalisation(mean, std)
+        statistics = channel_statistics(mean, std)
+        self.mean = None if statistics is None else statistics[0]
+        self.std = None if statistics is None else statistics[1]
 
     @property
     def layout(self) -> Mapping[str, slice]:
@@ -85,7 +86,8 @@ class WindowExtractor(Extractor):
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""
-        return f"side={self.side}, mean={self.mean}, std={self.std}"
+        colours = "" if self.mean is None else f", mean={self.mean}, std={self.std}"
+        return f"side={self.side}{colours}"
 
 
 def window_lines(

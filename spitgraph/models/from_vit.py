@@ -12,6 +12,7 @@ from spitgraph.extractors import Extractor
 from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.models.assign import assign
 from spitgraph.models.configurations import Configuration, configure
+from spitgraph.models.extraction import EXTRACTORS
 from spitgraph.models.factory import build
 from spitgraph.models.families import FAMILIES
 from spitgraph.models.files import ForeignContentError, state_dict
@@ -46,7 +47,7 @@ def from_vit(
     std: Sequence[float] | None = None,
     activation: str = "gelu",
     image_size: int | tuple[int, int] | None = None,
-    extractor: Extractor | None = None,
+    extractor: Extractor | str = "windows",
     **settings: Any,
 ) -> SPiT:
     """The model that a pretrained plain ViT's state dict describes, with its weights.
@@ -55,16 +56,17 @@ def from_vit(
     pooling and head are read off names and shapes. On square patches it gives the ViT's own
     features and logits, up to rounding:
 
-    * Colour is (RGB − mean)/std, sampled at the pixels of the patch: γ's colour rows are the patch
-      projection. Position histograms, which are part of a vector, weigh 0.
+    * Colour is (RGB − mean)/std, of the pixels of the patch (`WindowExtractor`), and γ the patch
+      projection.
     * Positions are read from the ViT's own table where a token's centroid lies
       (`TokenEmbedder`): a patch of the grid gets its own entry. For another `image_size` the table
       is resized, bicubic with antialiasing, as timm does.
     * Positions of class token and registers, where they have some, are added to these.
 
-    With another tokenizer the weights are the same: a region is stretched to the size of a patch,
-    what is not of it is 0, and its position is that of its centroid. A ViT that was not trained so
-    reads it as foreign.
+    With another tokenizer the weights are the same: of a region, the ViT reads the window of a
+    patch's size round its centroid, and that place's position. `extractor="interpolation"` gives it
+    all of the region and nothing else, stretched to the size of a patch (METHOD 4.1), which a ViT
+    that was not trained so reads as foreign. docs/pretrained.md compares.
 
     Args:
         vit_state_dict: Tensors by name, which `load_weights` says where to look for.
@@ -76,8 +78,8 @@ def from_vit(
         image_size: Side in pixels of the square images that the model is meant for, or (H, W); by
             default that of the table of positions. It reads others just as well, with positions
             interpolated in the table.
-        extractor: What makes vectors, in place of an `InterpolationExtractor`; its `layout` must
-            have `red`, `green` and `blue`, each of a square number of samples. It is the one to
+        extractor: `"windows"` or `"interpolation"`; or what makes vectors, whose `layout` must have
+            `red`, `green` and `blue`, each of a square number of samples, and which is the one to
             know of mean and std.
         settings: Options of the tokenizer, such as `num_tokens` (by default, as many as patches);
             what weights do not tell, `num_heads` (by default heads of 64), `norm_eps` (by default
@@ -106,7 +108,10 @@ def from_vit(
         "activation": activation,
         "image_size": square_size(vit),
     }
-    model = build(configuration_for(vit, family, told), extractor)
+    own = extractor if isinstance(extractor, Extractor) else None
+    if own is None:
+        told["extractor"] = one_of(extractor, EXTRACTORS, "extractor")
+    model = build(configuration_for(vit, family, told), own)
     weights = embedding_weights(vit, model) | vit.tensors
     assign(model, neutral_parts(model, weights) | weights, NAMES | vit.names, SOURCE)
     return model.eval()
@@ -116,8 +121,10 @@ def configuration_for(vit: PlainViT, family: str, told: Mapping[str, Any]) -> Co
     """The configuration that names and shapes tell, with what else is told."""
     shapes = {key: tuple(value.shape) for key, value in vit.tensors.items()}
     bins = vit.patch_size
+    is_interpolation = told.get("extractor") == "interpolation"
+    length = VectorLayout(bins, gradient=False).length if is_interpolation else 3 * bins**2
     shapes |= {
-        "embedder.linear.weight": (len(vit.kernels), VectorLayout(bins, gradient=False).length),
+        "embedder.linear.weight": (len(vit.kernels), length),
         "embedder.position_table": (1, *vit.grid.shape),
     }
     if vit.class_token is not None:

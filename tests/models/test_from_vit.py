@@ -20,7 +20,7 @@ from helpers.vits import (
     random_vit,
     relative_difference,
 )
-from spitgraph import from_vit
+from spitgraph import InterpolationExtractor, WindowExtractor, from_vit
 from spitgraph.models import configuration_of, model_from_weights, save_weights
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 
@@ -106,7 +106,7 @@ def test_other_tokenizers_have_as_many_tokens_and_the_same_weights():
     for name, kind in (("superpixel", SuperpixelTokenizer), ("voronoi", VoronoiTokenizer)):
         model = small(state, tokenizer=name)
         assert type(model.tokenizer) is kind
-        assert model.extractor.mode == "bilinear"
+        assert type(model.extractor) is WindowExtractor
         assert all(torch.equal(value, patch[key]) for key, value in model.state_dict().items())
         assert model.tokenizer.num_tokens == 16
         assert model(pictures((20, 30))).isfinite().all()
@@ -114,6 +114,25 @@ def test_other_tokenizers_have_as_many_tokens_and_the_same_weights():
         SuperpixelTokenizer(2)
     )
     assert small(state, tokenizer="superpixel", num_tokens=5).tokenizer.num_tokens == 5
+
+
+@pytest.mark.parametrize("kind", ["plain", "CLIP", "other grid"])
+def test_stretched_patches_are_the_patches_too(kind):
+    state = random_vit(**KINDS[kind])
+    model = small(state, extractor="interpolation")
+    assert type(model.extractor) is InterpolationExtractor
+    side = model.image_size
+    eps = 1e-5 if "norm_pre.weight" in state else 1e-6
+    assert_own_features(model, state, pictures((side, side)), eps=eps)
+
+
+def test_an_extractor_of_ones_own():
+    state = random_vit()
+    model = small(state, extractor=WindowExtractor(8, mean=MEAN, std=STD), tokenizer="superpixel")
+    assert model.embedder.linear.weight.shape == (WIDTH, 3 * 8**2)
+    assert model(pictures()).isfinite().all()
+    with pytest.raises(ValueError, match="extractor"):
+        small(state, extractor="pixels")
 
 
 REAL = {
