@@ -66,18 +66,26 @@ class RegionPool(Extractor):
         Raises:
             ValueError: The pixels were dropped, or the nodes are no longer the tokens of the image.
         """
+        return with_node_attribute(tokens, "x", self.pooled(tokens)[1])
+
+    def pooled(self, tokens: TokenData) -> tuple[Float[Tensor, "B D"], Float[Tensor, "N D"]]:
+        """The transformer's own vector of each image, and the features of each region.
+
+        Args:
+            tokens: As for `forward`.
+        """
         if not isinstance(tokens, TokenData):
             raise TypeError(f"expected TokenData or a Batch of it, got {type(tokens).__name__}")
         images = list(tokens.iter_images())
         read = [self.resized(image) for image, *_ in images]
-        features = self.model.forward_features(self.model.tokenize(read)).tokens
+        features = self.model.forward_features(self.model.tokenize(read))
         grids = [[side // self.patch_size for side in image.shape[1:]] for image in read]
-        rows = features.split([vertical * horizontal for vertical, horizontal in grids])
+        rows = features.tokens.split([vertical * horizontal for vertical, horizontal in grids])
         x = [
             region_means(patches, grid, cluster.to(patches.device), size, image.shape[1:])
             for patches, grid, (image, cluster, size, _) in zip(rows, grids, images, strict=True)
         ]
-        return with_node_attribute(tokens, "x", torch.cat(x))
+        return features.class_token, torch.cat(x)
 
     def resized(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 _H _W"]:
         """The picture that the transformer reads: whole patches of the wanted size."""
