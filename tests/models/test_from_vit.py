@@ -23,9 +23,9 @@ from helpers.vits import (
     random_vit,
     relative_difference,
 )
-from spitgraph import create_model, from_vit, retrofit
+from spitgraph import InterpolationExtractor, WindowExtractor, create_model, from_vit, retrofit
 from spitgraph.batching import with_node_attribute
-from spitgraph.extractors import Extractor, InterpolationExtractor
+from spitgraph.extractors import Extractor
 from spitgraph.models import configuration_of, model_from_weights, save_weights
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 
@@ -128,7 +128,7 @@ def test_other_tokenizers_have_as_many_tokens_and_the_same_weights():
     for name, kind in (("superpixel", SuperpixelTokenizer), ("voronoi", VoronoiTokenizer)):
         model = small(state, tokenizer=name)
         assert type(model.tokenizer) is kind
-        assert model.extractor.mode == "bilinear"
+        assert type(model.extractor) is WindowExtractor
         assert all(torch.equal(value, patch[key]) for key, value in model.state_dict().items())
         assert model.tokenizer.num_tokens == 16
         assert model(pictures((20, 30))).isfinite().all()
@@ -224,6 +224,16 @@ class Means(Extractor):
         return with_node_attribute(tokens, "x", x)
 
 
+@pytest.mark.parametrize("kind", ["plain", "CLIP", "other grid"])
+def test_stretched_patches_are_the_patches_too(kind):
+    state = random_vit(**KINDS[kind])
+    model = small(state, extractor="interpolation")
+    assert type(model.extractor) is InterpolationExtractor
+    side = model.image_size
+    eps = 1e-5 if "norm_pre.weight" in state else 1e-6
+    assert_own_features(model, state, pictures((side, side)), eps=eps)
+
+
 def test_an_extractor_of_ones_own():
     state = random_vit()
     model = from_vit(state, num_heads=HEADS, extractor=Means(), tokenizer="superpixel")
@@ -235,7 +245,9 @@ def test_an_extractor_of_ones_own():
     model = from_vit(state, num_heads=HEADS, extractor=own)
     assert not model.embedder.linear.weight[:, own.layout["gradient"]].any()
     assert_own_features(model, state, pictures())
-    with pytest.raises(ValueError, match="mean and std are for the extractor to know"):
+    model = small(state, extractor=WindowExtractor(8, mean=MEAN, std=STD), tokenizer="superpixel")
+    assert model.embedder.linear.weight.shape == (WIDTH, 3 * 8**2)
+    with pytest.raises(ValueError, match="mean and std must be those of the extractor"):
         small(state, extractor=Means())
     Means.layout = {"red": slice(0, 4)}
     with pytest.raises(ValueError, match="layout of Means must have red, green, blue"):
@@ -256,7 +268,7 @@ def test_an_extractor_of_ones_own():
         ({"num_heads": 5}, ValueError, "num_heads=5 does not divide dim=32"),
         ({"num_heads": None}, ValueError, "a width of 32 does not divide into heads of 64"),
         ({"pool": "max"}, ValueError, "pool must be one of"),
-        ({"extractor": 3}, TypeError, "extractor must be an Extractor"),
+        ({"extractor": "pixels"}, ValueError, "extractor must be one of 'interpolation'"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
@@ -268,16 +280,24 @@ def test_wrong_arguments_are_refused(options, error, message):
 # ---- retrofit by the same door -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("own", [(MEAN, STD), ((0.5, 0.4, 0.3), (0.1, 0.2, 0.3))])
-def test_retrofit_is_exact_where_colour_is_normalised(own):
+@pytest.mark.parametrize("extractor", ["interpolation", "windows"])
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"mean": MEAN, "std": STD},
+        {"mean": (0.5, 0.4, 0.3), "std": (0.1, 0.2, 0.3)},
+    ],
+)
+def test_retrofit_is_exact_where_colour_is_normalised(own, extractor):
     state = random_vit(prefix=("cls_token", "reg_token"), positions="registers")
     options = {"embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS, "num_classes": CLASSES}
     model = create_model(
         "vit_tiny_16",
         bins=4,
         qkv_bias=True,
-        mean=own[0],
-        std=own[1],
+        **own,
+        extractor=extractor,
+        gradient=False,
         registers=3,
         position_grid=(4, 4),
         **options,
