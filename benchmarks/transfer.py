@@ -176,8 +176,8 @@ def main() -> None:
     parser.add_argument("images", type=Path, help="folder with train and val")
     parser.add_argument("--ways", nargs="+", help="default: all")
     parser.add_argument("--tokenizers", nargs="+", choices=TOKENIZERS, default=TOKENIZERS)
-    parser.add_argument("--train-pictures", type=int, default=40, help="a class, default: 40")
-    parser.add_argument("--val-pictures", type=int, default=30, help="a class, default: 30")
+    parser.add_argument("--train-pictures", type=int, default=30, help="a class, default: 30")
+    parser.add_argument("--val-pictures", type=int, default=20, help="a class, default: 20")
     parser.add_argument("--batch", type=int, default=8, help="pictures at once, default: 8")
     parser.add_argument("--epochs", type=int, default=2, help="of distillation, default: 2")
     parser.add_argument("--budget", type=int, default=64, help="tokens while learning, default: 64")
@@ -210,7 +210,7 @@ def main() -> None:
 
 NAMES = ("least norm", "stretched", "windows", "pooled", "adapter", "distilled")
 #: Ways that are the ViT itself on its own patches.
-WITHOUT_PATCHES = ("stretched", "windows", "adapter", "distilled")
+WITHOUT_PATCHES = ("stretched", "windows", "pooled", "adapter", "distilled")
 
 
 def row(
