@@ -18,7 +18,7 @@ class TokenFeatures(NamedTuple):
     """Final tokens of B images, normed, the class token separate.
 
     Attributes:
-        class_token: [B, D].
+        class_token: [B, D], what the head reads: the class token, or what the backbone pools.
         tokens: [ΣN, D], in node order; of the kept nodes only, where some were left out.
         kept: [K] int64, which nodes those are, ascending; None when all are.
     """
@@ -36,7 +36,8 @@ class SPiT(nn.Module):
         extractor: φ, which sets the tokens' vectors `x`.
         embedder: γ, vectors → sequences of tokens.
         backbone: f, the transformer.
-        head: h, what becomes of the class token; `nn.Linear(backbone.embed_dim, num_classes)`.
+        head: h, what becomes of the class token, or of what the backbone pools in its place;
+            `nn.Linear(backbone.embed_dim, num_classes)`.
 
     Raises:
         TypeError: A part is no module.
@@ -111,7 +112,8 @@ class SPiT(nn.Module):
         if keep is not None and edges is not None:  # no path leads over a token that is not there
             edges = subgraph(keep, edges)[0]
         final = self.backbone(sequences, edges)
-        return TokenFeatures(final.class_tokens, final.tokens, final.kept)
+        pooled = final.class_tokens if final.pooled is None else final.pooled
+        return TokenFeatures(pooled, final.tokens, final.kept)
 
     def dense_features(
         self, images: ImagesLike
