@@ -1,4 +1,4 @@
-"""How good partitions and masks are, measured against people's, and partitions against the image."""
+"""How good partitions and masks are, against people's, and partitions against the image."""
 
 from spitgraph.metrics.partition import (
     achievable_segmentation_accuracy,

@@ -6,11 +6,13 @@ from spitgraph.segment.filters import bilateral, guided
 from spitgraph.segment.grouping import group
 from spitgraph.segment.levels import refine_at_level
 from spitgraph.segment.maps import to_map
-from spitgraph.segment.pooling import pool_grid
+from spitgraph.segment.pooling import grid_features, grid_tokens, pool_grid
 
 __all__ = [
     "Cut",
     "bilateral",
+    "grid_features",
+    "grid_tokens",
     "group",
     "guided",
     "normalized_cut",

@@ -89,7 +89,7 @@ def _start(count: int) -> Float64[Tensor, " N"]:
 def _from_eigenspace(
     vectors: Float64[Tensor, "N m"], root: Float64[Tensor, " N"]
 ) -> Float64[Tensor, " N"]:
-    """y of orthonormal eigenvectors z of one eigenvalue."""
+    """The y of orthonormal eigenvectors z of one eigenvalue."""
     if vectors.shape[1] > 1:
         vectors = vectors @ (vectors.T @ (_start(len(root)) * root))[:, None]
     return vectors[:, 0] / root

@@ -47,7 +47,7 @@ def token_features(
     place = integer(layer, "layer", minimum=None)
     if not -depth <= place < depth:
         raise ValueError(f"layer must be in {-depth} … {depth - 1}, got {place}")
-    block = model.backbone.blocks[place]
+    block: Any = model.backbone.blocks[place]
     with ExitStack() as hooks:
         sequences = hooks.enter_context(captured(model.embedder, lambda output: output))
         rows = hooks.enter_context(_captured_rows(block, kind))
@@ -73,9 +73,9 @@ def captured(module: nn.Module, of: Callable[[Any], Any]) -> Iterator[list[Any]]
         handle.remove()
 
 
-def _captured_rows(block: nn.Module, kind: str) -> Any:
+def _captured_rows(block: Any, kind: str) -> Any:
     """What `captured` gives of a block: [B, L, D], or packed [S, D]."""
-    attention = block.attn
+    attention: Any = block.attn
     if kind == "tokens":
         return captured(block, lambda output: output)
     if kind == "values":

@@ -15,24 +15,24 @@ from spitgraph.segment.maps import images_of
 
 
 def refine_at_level(
-    mask: Any, tokens: TokenData, level: SupportsIndex, *, values: Any = None
+    mask: Any, tokens: TokenData, level: SupportsIndex, values: Any
 ) -> Bool[Tensor, "_H _W"]:
     """A mask of tokens, its border decided anew by regions of a finer level.
 
-    Every region of level t begins on the side of its token. With v its value, a and b the means of
-    the values of the neighbours on its own and on the other side, weighted by the length of the
-    borders shared, it changes sides exactly if it has neighbours on both and
+    Every region of level t begins on the side of its token. With v its value, and a and b the mean
+    values of its own and of the other side at that level, each region counted by its pixels, one
+    that touches the other side goes there exactly if
 
         ‖v − b‖ < ‖v − a‖
 
-    All are decided at once, from the sides at the beginning: inside and outside stay as they are.
+    All are decided at once: what does not touch the border stays as it is.
 
     Args:
         mask: [N] bool, tokens of the foreground, as of `Cut.tokens`.
         tokens: One image, with its pixels.
         level: t in 0 … T: 0 are the pixels; at T, tokens themselves change sides.
-        values: [n_t, C] floats, one vector a region of level t, such as features pooled by
-            `tokens.tree.pool`; the mean colour of the regions by default.
+        values: [n_t, C] floats, a vector for each region of level t, such as features by
+            `pool_grid` or `tokens.tree.pool`. Those of which directions matter are normed before.
 
     Returns:
         [H, W] bool.
@@ -53,35 +53,31 @@ def refine_at_level(
         )
     regions = image.to_level(level)
     device, count = image.cluster.device, len(regions.size)
-    host = exact_device(device)
-    if values is None:
-        values = regions.color
     instance(values, Tensor, "values", "a tensor")
     if values.dim() != 2 or len(values) != count or not values.is_floating_point():
         raise ValueError(
-            f"expected values of floats [{count}, C], one vector a region of level {level}, "
+            f"expected values [{count}, C] of floats, a vector for each region of level {level}, "
             f"got {list(values.shape)} of {values.dtype}"
         )
+    host = exact_device(device)
     token = composed(image.parents[regions.tree.depth :], count, device)
     side = mask.to(device)[token]
-    changes = _changes(side.to(host), values.to(host, torch.float64), regions.to(host))
+    changes = _changes(side.to(host), values.detach().to(host, torch.float64), regions.to(host))
     return (side ^ changes.to(device))[regions.seg[0]]
 
 
 def _changes(
     side: Bool[Tensor, " n"], values: Float64[Tensor, "n C"], regions: TokenData
 ) -> Bool[Tensor, " n"]:
-    """Which regions are nearer to their neighbours across than to those of their own side."""
+    """Which regions touch the other side and are nearer to its mean than to that of their own."""
+    if bool(side.all()) or not bool(side.any()):
+        return torch.zeros_like(side)
     region, neighbour = regions.edge_index
-    same = side[region] == side[neighbour]
-    length = regions.edge_attr[:, 0].double()
-    distances, shared = [], []
-    for kind in (same, ~same):
-        weight = torch.where(kind, length, 0.0)
-        total = torch.zeros_like(values[:, 0]).index_add_(0, region, weight)
-        sums = torch.zeros_like(values).index_add_(0, region, weight[:, None] * values[neighbour])
-        mean = sums / total.clamp(min=1)[:, None]
-        distances.append((values - mean).square().sum(dim=1))
-        shared.append(total > 0)
-    own, other = distances
-    return shared[0] & shared[1] & (other < own)
+    at_border = torch.zeros_like(side)
+    at_border[region[side[region] != side[neighbour]]] = True
+    pixels = regions.size.double()
+    inside, outside = (
+        (values - pixels[of_side] @ values[of_side] / pixels[of_side].sum()).norm(dim=1)
+        for of_side in (side, ~side)
+    )
+    return at_border & torch.where(side, outside < inside, inside < outside)

@@ -74,7 +74,7 @@ def solved(
 def bistochastised(
     blur: "scipy.sparse.csr_array", pixels: "np.ndarray"
 ) -> tuple["np.ndarray", "np.ndarray"]:
-    """n and m such that diag(n) B diag(n) has row sums m, nearly the pixels of each vertex."""
+    """The n and m such that diag(n) B diag(n) has row sums m, nearly the pixels of each vertex."""
     import numpy as np
 
     scale = np.ones_like(pixels)
