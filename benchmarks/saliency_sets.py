@@ -11,7 +11,7 @@ from PIL import Image
 from spitgraph import metrics
 
 RESAMPLED = 1000
-COLUMNS = ("maxF", "maxF soft", "IoU", "accuracy", "MAE", "S")
+COLUMNS = ("maxF", "maxF soft", "IoU", "accuracy", "MAE", "S", "IoU ahead")
 
 
 class Picture(NamedTuple):
@@ -63,10 +63,17 @@ def scored(mask: torch.Tensor, soft: torch.Tensor, picture: Picture) -> Score:
     )
 
 
-def summary(scores: list[Score]) -> dict[str, tuple[float, float, float]]:
-    """Mean over groups, and its 95 % bootstrap interval over groups, of every column."""
+def summary(scores: list[Score], others: list[Score]) -> dict[str, tuple[float, float, float]]:
+    """Mean over groups, and its 95 % bootstrap interval over groups, of every column.
+
+    *IoU ahead* is the mean difference from others' IoU, image by image.
+    """
+    ahead = [
+        score._replace(numbers=np.append(score.numbers, score.numbers[0] - other.numbers[0]))
+        for score, other in zip(scores, others, strict=True)
+    ]
     by_group: defaultdict[str, list[Score]] = defaultdict(list)
-    for score in scores:
+    for score in ahead:
         by_group[score.group].append(score)
     curve, soft, numbers = (
         np.stack([np.mean([score[place] for score in group], 0) for group in by_group.values()])

@@ -96,7 +96,12 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--quiet", action="store_true", help="only report errors")
     group = parser.add_argument_group("models of patches")
     add = group.add_argument
-    add("--num-tokens", type=arguments.whole, metavar="K", help="superpixels, default: 256")
+    add(
+        "--num-tokens",
+        type=arguments.whole,
+        metavar="K",
+        help="superpixels, default: 256, or all pixels of smaller images",
+    )
     add("--patches", action="store_true", help="cut the patches, without superpixels")
     add(
         "--long-side",
@@ -179,9 +184,8 @@ class Segmenter:
             raise CommandError("--patches and --num-tokens exclude each other")
         if args.long_side is not None and args.long_side < 1:
             raise CommandError(f"--long-side must be at least 1, got {args.long_side}")
-        count = NUM_TOKENS if args.num_tokens is None else args.num_tokens
         try:
-            self.superpixels = SuperpixelTokenizer(num_tokens=count, quality="fine")
+            SuperpixelTokenizer(num_tokens=args.num_tokens)
         except (TypeError, ValueError) as error:
             raise CommandError(one_line(error)) from error
 
@@ -200,7 +204,7 @@ class Segmenter:
         return tokens, mask
 
     def _features(self, path: Path) -> tuple["spitgraph.TokenData", "Tensor"]:
-        from spitgraph import segment
+        from spitgraph import SuperpixelTokenizer, segment
         from spitgraph.images import load_image
 
         kind = self.args.features
@@ -211,7 +215,8 @@ class Segmenter:
         grid = segment.grid_features(self.model, image, long_side=self.args.long_side, kind=kind)
         if self.args.patches:
             return segment.grid_tokens(grid, image), grid.flatten(1).T
-        tokens = self.superpixels(image)
+        count = self.args.num_tokens or min(NUM_TOKENS, image.shape[1] * image.shape[2])
+        tokens = SuperpixelTokenizer(num_tokens=count, quality="fine")(image)
         return tokens, segment.pool_grid(grid, tokens)
 
 

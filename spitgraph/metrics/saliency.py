@@ -137,7 +137,7 @@ def _f_beta(
     if total == 0:
         return (found == 0).double()
     # (1 + β²) P R / (β² P + R), with P = right / found and R = right / total
-    return (1 + beta2) * right / (beta2 * total + found)
+    return (right + beta2 * right) / (found + beta2 * total)  # never above 1
 
 
 _Measure = Callable[[Float64[Tensor, "H W"], Bool[Tensor, "H W"]], float]

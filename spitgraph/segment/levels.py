@@ -61,9 +61,9 @@ def refine_at_level(
         )
     host = exact_device(device)
     token = composed(image.parents[regions.tree.depth :], count, device)
-    side = mask.to(device)[token]
+    side, seg = mask.to(device)[token], regions.seg[0]
     changes = _changes(side.to(host), values.detach().to(host, torch.float64), regions.to(host))
-    return (side ^ changes.to(device))[regions.seg[0]]
+    return (side ^ changes.to(device))[seg]
 
 
 def _changes(
