@@ -15,7 +15,8 @@ judged at the image's native size:
   parameters, or by the guided filter.
 - *vote*: that mask (nearest), by majority of the pixels of each superpixel.
 - *pooled*: the ViT's features interpolated bilinearly to pixels, averaged by region; TokenCut on
-  these. Regions are superpixels by both rules, or random Voronoi cells as a control.
+  these, each region counted by its pixels (`by_size`), or not. Regions are superpixels by both
+  rules, or random Voronoi cells as a control.
 - *colour*: TokenCut on superpixels without a ViT, on mean colours less that of the image.
 
 maxF: F_β (β² = 0.3) of masks, averaged over the set before the maximum over thresholds; *soft*: of
@@ -120,13 +121,17 @@ def methods(
                 soft = segment.to_map(share, tokens)
                 found[f"{name}, vote{at}"] = soft > 0.5, soft
             pooled = segment.pool_grid(grid, tokens)
-            own = segment.normalized_cut(pooled, tokens, threshold=threshold)
+            own = segment.normalized_cut(pooled, tokens, threshold=threshold, by_size=True)
             found[f"{name}, pooled{at}"] = own.mask, own.map
-            if name == "superpixels" and threshold == THRESHOLDS[0]:
+            if name != "superpixels":
+                continue
+            if threshold == THRESHOLDS[0]:
                 refined = FILTERS["bilateral"](own.mask, tokens)
                 found[f"{name}, pooled + bilateral{at}"] = refined, refined
+            own = segment.normalized_cut(pooled, tokens, threshold=threshold)
+            found[f"{name}, pooled, not by size{at}"] = own.mask, own.map
     tokens = regions["superpixels"]
-    own = segment.normalized_cut(colour_features(tokens), tokens)
+    own = segment.normalized_cut(colour_features(tokens), tokens, by_size=True)
     found["superpixels, colour"] = own.mask, own.map
     return found
 
@@ -184,7 +189,7 @@ def features_table(models: dict[str, SPiT], paths: list[Path], args: argparse.Na
                         ("patches", grid.flatten(1).T, patches),
                         ("superpixels", segment.pool_grid(grid, tokens), tokens),
                     ):
-                        mask = segment.token_cut(features, place, threshold=threshold)
+                        mask = segment.token_cut(features, place, threshold=threshold, by_size=True)
                         column = f"{what}, θ = {threshold:g}"
                         scores[f"{name}, {kind}"][column].append(scored(mask, mask, picture))
     rows = {
@@ -210,7 +215,9 @@ def people_table(model: SPiT, paths: list[Path], args: argparse.Namespace) -> st
             tokens = make(image)
             cases[f"{name}, pooled"] = tokens, segment.pool_grid(grid, tokens)
         for name, (tokens, features) in cases.items():
-            maps = [segment.token_cut(features, tokens, threshold=t) for t in THRESHOLDS]
+            maps = [
+                segment.token_cut(features, tokens, threshold=t, by_size=True) for t in THRESHOLDS
+            ]
             maps += [segment.to_map(segment.group(features, tokens, k), tokens) for k in GROUPS]
             scores[name]["best IoU"].append(best_iou(maps, people))
     rows = {name: {"best IoU": mean_interval(row["best IoU"])} for name, row in scores.items()}

@@ -35,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Cut objects out of photographs.")
     parser.add_argument("weights", type=Path, help="state dict of a plain ViT")
     parser.add_argument("images", nargs="*", type=Path, default=PICTURES)
-    parser.add_argument("-o", "--out", type=Path, default=Path("masks.jpg"), help="picture to write")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("masks.jpg"), help="picture to write"
+    )
     parser.add_argument("--mean", type=float, nargs=3, default=IMAGENET[0])
     parser.add_argument("--std", type=float, nargs=3, default=IMAGENET[1])
     parser.add_argument("--long-side", type=int, default=448, help="what the ViT sees")
@@ -63,12 +65,12 @@ def row(path: Path, model: torch.nn.Module, args: argparse.Namespace) -> Image.I
     tokens = SuperpixelTokenizer(num_tokens=args.num_tokens, quality="fine")(image)
     features = segment.pool_grid(grid, tokens)
     by_patches = segment.token_cut(grid.flatten(1).T, patches, threshold=args.threshold)
-    by_superpixels = segment.token_cut(features, tokens, threshold=args.threshold)
+    by_superpixels = segment.token_cut(features, tokens, threshold=args.threshold, by_size=True)
     parts = segment.to_map(segment.group(features, tokens, args.parts), tokens)
     end = time.perf_counter()
     print(
         f"{path.name}: {patches.num_nodes} patches read in {1000 * (between - start):.0f} ms, cut "
-        f"by these and {tokens.num_nodes} superpixels, and grouped, in {1000 * (end - between):.0f} ms"
+        f"by these and {tokens.num_nodes} superpixels, grouped, in {1000 * (end - between):.0f} ms"
     )
     picture = tokens.pixels.T.unflatten(1, by_patches.shape)
     painted = torch.lerp(picture, COLORS[parts].permute(2, 0, 1), 0.65)

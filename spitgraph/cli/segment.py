@@ -34,7 +34,7 @@ files in it (not in its subfolders).
 
 With a model of patches, such as spitgraph.from_vit makes, the features of its patches are averaged
 over superpixels, whose borders are the mask's; --patches cuts the patches themselves. With other
-models, the tokens are the model's own.
+models, the tokens are the model's own. Every token counts by its pixels.
 
 A file that cannot be segmented is reported and skipped; nothing is written for it. What stands in
 DIR is replaced, but never an IMAGE: where that would happen, the command refuses.
@@ -45,10 +45,12 @@ image failed); {OTHER_STATUSES}
 
 examples:
   spitgraph segment photo.jpg -o masks --model vit.safetensors
-  spitgraph segment photos/ -o masks --model vit.safetensors --threshold 0.5 --overlay
+  spitgraph segment photos/ -o masks --model vit.safetensors --refine bilateral --overlay
 """
 #: Superpixels, where the model has patches.
 NUM_TOKENS = 256
+#: θ, for a model's own tokens and for features averaged over superpixels.
+OWN, AVERAGED = 0.2, 0.5
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -87,9 +89,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add(
         "--threshold",
         type=float,
-        default=0.2,
         metavar="θ",
-        help="cosine above which tokens are alike, default: 0.2",
+        help="cosine above which tokens are alike, default: 0.2, and 0.5 of averaged features",
     )
     add("--refine", choices=("bilateral", "guided"), help="draw the mask to the image's edges")
     add("--overlay", action="store_true", help="also draw the mask: DIR/<name>-overlay.png")
@@ -167,7 +168,7 @@ class Segmenter:
     def __init__(self, args: argparse.Namespace) -> None:
         from spitgraph import PatchTokenizer, SuperpixelTokenizer, model_from_weights
 
-        if not -1 <= args.threshold <= 1:
+        if args.threshold is not None and not -1 <= args.threshold <= 1:
             raise CommandError(f"--threshold {args.threshold:g} is not in -1 … 1")
         check_ordinary(args.model)
         try:
@@ -197,8 +198,11 @@ class Segmenter:
 
         with torch.inference_mode():
             tokens, features = self._features(path)
+        threshold = self.args.threshold
+        if threshold is None:
+            threshold = AVERAGED if self.has_patches and not self.args.patches else OWN
         mask = segment.token_cut(
-            features, tokens, threshold=self.args.threshold, refine=self.args.refine
+            features, tokens, threshold=threshold, by_size=True, refine=self.args.refine
         )
         assert isinstance(mask, torch.Tensor)  # of one image
         return tokens, mask

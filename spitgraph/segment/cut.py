@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
 from spitgraph.batching import is_batched
-from spitgraph.checks import number, one_of
+from spitgraph.checks import boolean, number, one_of
 from spitgraph.data import TokenData
 from spitgraph.segment.affinity import all_alike, unit_vectors
 from spitgraph.segment.eigen import SOUGHT, dense_eigenvector, sparse_eigenvector
@@ -34,8 +34,9 @@ class Cut:
         tokens: [N] bool, tokens of the foreground.
         eigenvector: [N] float32, y, positive at the seed; zeros where there is nothing to cut.
         seed: Token of the entry of largest magnitude; None where there is nothing to cut.
-        soft: [N] float32 in [0, 1]: ½ + (y_i − ȳ) / (2 max|y − ȳ|) with ȳ the mean; on the side of
-            the seed, but not connected with it, ½. It is above ½ exactly where `tokens` is true.
+        soft: [N] float32 in [0, 1]: ½ + (y_i − ȳ) / (2 max|y − ȳ|) with ȳ the mean, at which y is
+            split; on the side of the seed, but not connected with it, ½. It is above ½ exactly
+            where `tokens` is true.
         seg: [H, W] int64, token of each pixel.
     """
 
@@ -61,6 +62,7 @@ def token_cut(
     tokens: TokenData,
     *,
     threshold: float = 0.2,
+    by_size: bool = False,
     refine: str | None = None,
     solver: str = "auto",
 ) -> Bool[Tensor, "_H _W"] | list[Tensor]:
@@ -80,6 +82,9 @@ def token_cut(
             block (`token_features`).
         tokens: One image or a batch. An image's mask does not depend on others.
         threshold: θ, in [−1, 1].
+        by_size: Whether a token counts as its s_i pixels would, each with its feature: W_ij is
+            taken s_i s_j times, and the mean is that of pixels. Patches of one size are cut as
+            ever; detailed areas, which have many superpixels, count for no more than others.
         refine: None; `"bilateral"`: the mask passes the solver of `bilateral`, and of what is above
             ½ the largest connected part stays, with its holes filled, as TokenCut has it;
             `"guided"`: what is above ½ after `guided`. Both read the tokens' pixels.
@@ -99,7 +104,7 @@ def token_cut(
     if refine is not None:
         one_of(refine, FILTERS, "refine")
     images = images_of(tokens)
-    cuts = normalized_cut(features, tokens, threshold=threshold, solver=solver)
+    cuts = normalized_cut(features, tokens, threshold=threshold, by_size=by_size, solver=solver)
     masks = [
         cut.mask if refine is None else FILTERS[refine](cut.mask, image)
         for cut, image in zip(cuts if isinstance(cuts, list) else [cuts], images, strict=True)
@@ -108,7 +113,12 @@ def token_cut(
 
 
 def normalized_cut(
-    features: Any, tokens: TokenData, *, threshold: float = 0.2, solver: str = "auto"
+    features: Any,
+    tokens: TokenData,
+    *,
+    threshold: float = 0.2,
+    by_size: bool = False,
+    solver: str = "auto",
 ) -> Cut | list[Cut]:
     """The same cut with all that is known of it: token mask, eigenvector, soft map.
 
@@ -119,6 +129,7 @@ def normalized_cut(
         features: [N, D], as in `token_cut`.
         tokens: One image or a batch.
         threshold: θ, in [−1, 1].
+        by_size: As in `token_cut`.
         solver: As in `token_cut`.
 
     Returns:
@@ -131,18 +142,23 @@ def normalized_cut(
     if not -1 <= theta <= 1:
         raise ValueError(f"threshold must be in [-1, 1], a cosine, got {theta}")
     one_of(solver, SOLVERS, "solver")
+    boolean(by_size, "by_size")
     images = images_of(tokens)
     cuts = [
-        _cut(rows, image, theta, solver)
+        _cut(rows, image, theta, by_size, solver)
         for rows, image in zip(feature_rows(features, tokens), images, strict=True)
     ]
     return cuts if is_batched(tokens) else cuts[0]
 
 
-def _cut(features: Tensor, tokens: TokenData, theta: float, solver: str) -> Cut:
+def _cut(features: Tensor, tokens: TokenData, theta: float, by_size: bool, solver: str) -> Cut:
     """Of one image."""
     device, count = tokens.cluster.device, len(features)
-    vector = _eigenvector(unit_vectors(features), theta, solver)
+    sizes = torch.ones(count, dtype=torch.float64)
+    if by_size:
+        sizes = tokens.size.cpu().double()
+        sizes = sizes / sizes.mean()
+    vector = _eigenvector(unit_vectors(features), theta, sizes, solver)
     magnitude = vector.abs()
     if not bool(magnitude.any()):
         none = torch.zeros(count, dtype=torch.bool, device=device)
@@ -150,7 +166,7 @@ def _cut(features: Tensor, tokens: TokenData, theta: float, solver: str) -> Cut:
         return Cut(none, vector.float().to(device), None, half, tokens.seg[0])
     seed = int((magnitude >= (1 - SAME) * magnitude.max()).nonzero()[0])
     vector = vector * vector[seed].sign()
-    above = vector - vector.mean()
+    above = vector - sizes @ vector / sizes.sum()
     scale = above.abs().max()
     side = above > SAME * scale
     members = component(seed, side, tokens.edge_index.cpu())
@@ -160,14 +176,16 @@ def _cut(features: Tensor, tokens: TokenData, theta: float, solver: str) -> Cut:
     return Cut(members.to(device), vector.float().to(device), seed, soft.to(device), tokens.seg[0])
 
 
-def _eigenvector(units: Float64[Tensor, "N D"], theta: float, solver: str) -> Tensor:
-    """y, or zeros where all tokens are alike."""
+def _eigenvector(
+    units: Float64[Tensor, "N D"], theta: float, sizes: Float64[Tensor, " N"], solver: str
+) -> Float64[Tensor, " N"]:
+    """The eigenvector y, or zeros where all tokens are alike."""
     count = len(units)
     if count == 1 or all_alike(units, theta):
         return torch.zeros(count, dtype=torch.float64)
     if count < 2 * SOUGHT or solver == "dense" or (solver == "auto" and count <= MOST_DENSE):
-        return dense_eigenvector(units, theta)
-    return sparse_eigenvector(units, theta)
+        return dense_eigenvector(units, theta, sizes)
+    return sparse_eigenvector(units, theta, sizes)
 
 
 def component(

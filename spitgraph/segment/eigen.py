@@ -17,25 +17,30 @@ SAME = 1e-9
 SOUGHT = 6
 
 
-def dense_eigenvector(units: Float64[Tensor, "N D"], threshold: float) -> Float64[Tensor, " N"]:
+def dense_eigenvector(
+    units: Float64[Tensor, "N D"], threshold: float, sizes: Float64[Tensor, " N"]
+) -> Float64[Tensor, " N"]:
     """By LAPACK from all of W: 8 N² bytes, and time by N³.
 
     Args:
         units: Feature vectors at length 1, at least two.
         threshold: θ.
+        sizes: s, above 0: what each token counts; W_ij is taken s_i s_j times.
 
     Returns:
         y, of unknown sign. Of a multiple eigenvalue, the D-orthogonal projection of (1, ½, ⅓ …) on
         its eigenvectors: the same from any solver.
     """
-    weight = affinity(units, threshold)
+    weight = affinity(units, threshold) * sizes[:, None] * sizes
     root = weight.sum(dim=1).sqrt()
     values, vectors = torch.linalg.eigh(weight / (root[:, None] * root))
     below = values[:-1] > values[-2] - SAME
     return _from_eigenspace(vectors[:, :-1][:, below], root)
 
 
-def sparse_eigenvector(units: Float64[Tensor, "N D"], threshold: float) -> Float64[Tensor, " N"]:
+def sparse_eigenvector(
+    units: Float64[Tensor, "N D"], threshold: float, sizes: Float64[Tensor, " N"]
+) -> Float64[Tensor, " N"]:
     """By ARPACK from the pairs that are alike and a constant: W is never made.
 
     12 bytes for each such pair.
@@ -43,6 +48,7 @@ def sparse_eigenvector(units: Float64[Tensor, "N D"], threshold: float) -> Float
     Args:
         units: Feature vectors at length 1, at least 16.
         threshold: θ.
+        sizes: s, above 0: what each token counts; W_ij is taken s_i s_j times.
 
     Returns:
         y, as `dense_eigenvector` has it up to its sign.
@@ -58,13 +64,16 @@ def sparse_eigenvector(units: Float64[Tensor, "N D"], threshold: float) -> Float
     edges = vstack(
         [csr_array(rows.double().numpy()) for _, rows in rows_alike(units, threshold)], format="csr"
     )
-    count = len(units)
-    degree = (1 - EPSILON) * edges.sum(axis=1) + EPSILON * count
-    root = np.sqrt(degree)
+    count, size = len(units), sizes.numpy()
+
+    def weighted(y: np.ndarray) -> np.ndarray:
+        """W y."""
+        return size * ((1 - EPSILON) * (edges @ (size * y)) + EPSILON * (size @ y))
+
+    root = np.sqrt(weighted(np.ones(count)))
 
     def multiply(z: np.ndarray) -> np.ndarray:
-        y = z.ravel() / root
-        return ((1 - EPSILON) * (edges @ y) + EPSILON * y.sum()) / root
+        return weighted(z.ravel() / root) / root
 
     # The largest eigenvector is known: moved to eigenvalue −1, it is in nobody's way.
     first = root / np.linalg.norm(root)
@@ -77,7 +86,7 @@ def sparse_eigenvector(units: Float64[Tensor, "N D"], threshold: float) -> Float
     values, vectors = eigsh(operator, k=SOUGHT, which="LA", v0=start - first * (first @ start))
     same = values > values.max() - SAME
     if same.all():  # there may be more of them than were sought
-        return dense_eigenvector(units, threshold)
+        return dense_eigenvector(units, threshold, sizes)
     basis = np.linalg.qr(vectors[:, same])[0]
     return _from_eigenspace(torch.from_numpy(basis), torch.from_numpy(root))
 

@@ -34,9 +34,11 @@ def masks_by_hand(weights, image, threshold, *, patches=False):
         grid = segment.grid_features(model, image)
     if patches:
         tokens = segment.grid_tokens(grid, image)
-        return segment.token_cut(grid.flatten(1).T, tokens, threshold=threshold)
+        features = grid.flatten(1).T
+        return segment.token_cut(features, tokens, threshold=threshold, by_size=True)
     tokens = SuperpixelTokenizer(num_tokens=9, quality="fine")(image)
-    return segment.token_cut(segment.pool_grid(grid, tokens), tokens, threshold=threshold)
+    features = segment.pool_grid(grid, tokens)
+    return segment.token_cut(features, tokens, threshold=threshold, by_size=True)
 
 
 @pytest.mark.parametrize("patches", [False, True])

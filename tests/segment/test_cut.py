@@ -10,6 +10,8 @@ from spitgraph import PatchTokenizer, SuperpixelTokenizer, from_partition, segme
 from spitgraph.segment import eigen
 from spitgraph.segment.affinity import affinity, unit_vectors
 
+BOTH = (False, True)
+
 
 def in_a_row(count):
     """A token graph: pixels in a row, each touching the next."""
@@ -70,9 +72,26 @@ def test_the_eigenvector_is_that_of_the_formula(solver, threshold, count):
 @pytest.mark.parametrize("kinds", [1, 4, 5])
 def test_solvers_agree_where_eigenvalues_are_multiple(count, kinds):
     units = unit_vectors(torch.eye(count)[torch.arange(count) // kinds])
-    dense, sparse = eigen.dense_eigenvector(units, 0.2), eigen.sparse_eigenvector(units, 0.2)
+    sizes = torch.ones(count, dtype=torch.float64)
+    dense = eigen.dense_eigenvector(units, 0.2, sizes)
+    sparse = eigen.sparse_eigenvector(units, 0.2, sizes)
     sparse = torch.from_numpy(oriented(sparse.numpy(), dense.numpy()))
     torch.testing.assert_close(sparse, dense, rtol=0, atol=1e-8 * float(dense.abs().max()))
+
+
+@pytest.mark.parametrize("solver", ["dense", "sparse"])
+def test_by_size_a_token_counts_as_its_pixels_do(solver):
+    token = torch.arange(20).repeat_interleave(torch.arange(20) % 5 + 1)[None]  # 60 pixels
+    tokens = from_partition(torch.zeros(3, *token.shape), token)
+    features = features_of(20)
+    of_pixels = segment.normalized_cut(features[token[0]], in_a_row(60), solver=solver)
+    cut = segment.normalized_cut(features, tokens, by_size=True, solver=solver)
+    assert torch.equal(cut.mask, of_pixels.mask) and int(token[0, of_pixels.seed]) == cut.seed
+    torch.testing.assert_close(cut.map, of_pixels.map)
+    assert not torch.equal(segment.normalized_cut(features, tokens).soft, cut.soft)
+    even = in_a_row(20)
+    ways = [segment.normalized_cut(features, even, by_size=b, solver=solver) for b in BOTH]
+    assert torch.equal(ways[0].tokens, ways[1].tokens)
 
 
 def test_two_groups_are_told_apart():
