@@ -32,7 +32,7 @@ def reports():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("case", ["plain", "training", "inductor"])
+@pytest.mark.parametrize("case", ["plain", "training", "inductor", "registers", "attention"])
 def test_one_graph_serves_all_token_counts(reports, case):
     if case not in reports:
         pytest.skip("no C++ compiler")
@@ -45,3 +45,7 @@ def test_one_graph_serves_all_token_counts(reports, case):
 def test_a_model_may_be_compiled_from_pictures_on(reports):
     """Without kernels too, which torch.compile does not look into."""
     assert reports["pictures"] < 1e-5
+
+
+def test_pretrained_vits_may_be_compiled_whole_or_in_part(reports):
+    assert reports["pretrained"] < 1e-5
