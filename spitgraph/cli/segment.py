@@ -108,7 +108,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         "--long-side",
         type=arguments.whole,
         metavar="PIXELS",
-        help="to which images are resized for the model, default: that of the image",
+        help="to which images are resized for the model, default: what it is meant for",
     )
 
 

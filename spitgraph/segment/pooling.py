@@ -33,7 +33,8 @@ def grid_features(
     Args:
         model: Of patches, as `from_vit` makes it.
         image: One image; what `load_image` takes.
-        long_side: Of the resized image, in pixels; that of the image by default.
+        long_side: Of the resized image, in pixels; by default the side of the images that the model
+            is meant for, if it says so, and otherwise that of the image.
         kind: See `token_features`.
         layer: See `token_features`.
 
@@ -52,7 +53,9 @@ def grid_features(
     picture = load_image(image)
     picture = picture / 255 if picture.dtype == torch.uint8 else picture
     longest = max(picture.shape[1:])
-    side = longest if long_side is None else integer(long_side, "long_side")
+    if long_side is None:
+        long_side = getattr(model, "image_size", None) or longest
+    side = integer(long_side, "long_side")
     patch = model.tokenizer.patch_size
     rows, columns = (max(1, round(n * side / longest / patch)) for n in picture.shape[1:])
     size = (rows * patch, columns * patch)

@@ -79,6 +79,8 @@ def test_a_grid_is_as_the_patches_lie():
     expected = model.forward_features(model.tokenize(image)).tokens
     assert torch.equal(grid.flatten(1).T, expected)
     assert segment.grid_features(model, image, long_side=41).shape == (32, 6, 10)
+    meant = create_model("vit_tiny_16", **TINY, image_size=32).eval()
+    assert segment.grid_features(meant, image).shape == (32, 5, 8)  # 32·12/20 is 4.8 patches
     tokens = segment.grid_tokens(grid, image)
     assert torch.equal(tokens.cluster, model.tokenize(image).cluster)
 
