@@ -253,7 +253,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--long-side", type=int, default=448, help="what the ViT sees")
     parser.add_argument("--num-tokens", type=int, default=256, metavar="K")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of the images")
-    parser.add_argument("--every-for-features", type=int, default=4, metavar="N")
+    parser.add_argument("--every-for-features", type=int, default=8, metavar="N")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch (default: 2)")
     parser.add_argument("--markdown", type=Path, metavar="OUT", help="write the tables for docs")
     return parser.parse_args()
