@@ -2,12 +2,14 @@
 
 from spitgraph.inspection.graph import plot_graph
 from spitgraph.inspection.hierarchy import plot_hierarchy
+from spitgraph.inspection.mask import highlight
 from spitgraph.inspection.overlay import mean_colors, overlay, to_pil
 from spitgraph.inspection.table import count_parts, token_table
 from spitgraph.inspection.vector import plot_token, unpack_vectors
 
 __all__ = [
     "count_parts",
+    "highlight",
     "mean_colors",
     "overlay",
     "plot_graph",

@@ -37,14 +37,19 @@ def overlay(
             outside the range, or a scale below 1.
         TypeError: No token graph, or the scale is not an integer.
     """
-    if len(color) != 3 or not all(0 <= channel <= 1 for channel in color):
-        raise ValueError(f"color must be three numbers in [0, 1], got {color!r}")
+    checked_color(color)
     scale = integer(scale, "scale")
     picture = enlarged(image_of(tokens), scale)
     line, shadow = border_sides(enlarged(seg_of(tokens)[None], scale)[0])
     paint = torch.tensor(color, dtype=picture.dtype, device=picture.device).view(3, 1, 1)
     picture = torch.where(line, torch.lerp(picture, paint, OPACITY), picture)
     return torch.where(shadow, picture * (1 - SHADOW), picture)
+
+
+def checked_color(color: Sequence[float]) -> None:
+    """Refuse what is no colour."""
+    if len(color) != 3 or not all(0 <= channel <= 1 for channel in color):
+        raise ValueError(f"color must be three numbers in [0, 1], got {color!r}")
 
 
 def seg_of(tokens: Any) -> Int64[Tensor, "H W"]:

@@ -1,4 +1,4 @@
-"""How good a partition is, measured against human segmentations and against the image."""
+"""How good partitions and masks are, against people's, and partitions against the image."""
 
 from spitgraph.metrics.partition import (
     achievable_segmentation_accuracy,
@@ -7,11 +7,25 @@ from spitgraph.metrics.partition import (
     explained_variation,
     undersegmentation_error,
 )
+from spitgraph.metrics.saliency import (
+    f_beta_curve,
+    f_beta_max,
+    iou,
+    mean_absolute_error,
+    pixel_accuracy,
+    s_measure,
+)
 
 __all__ = [
     "achievable_segmentation_accuracy",
     "boundary_recall",
     "compactness",
     "explained_variation",
+    "f_beta_curve",
+    "f_beta_max",
+    "iou",
+    "mean_absolute_error",
+    "pixel_accuracy",
+    "s_measure",
     "undersegmentation_error",
 ]
