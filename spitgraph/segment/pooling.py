@@ -3,13 +3,14 @@
 from typing import Any, SupportsIndex
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from spitgraph.batching import is_batched
 from spitgraph.checks import instance, integer
 from spitgraph.data import TokenData
+from spitgraph.extractors.region_pool import region_means
 from spitgraph.images import ImageLike, load_image
 from spitgraph.nn import SPiT
 from spitgraph.segment.features import token_features
@@ -115,8 +116,9 @@ def pool_grid(
     region = image.cluster if level is None else tree.partition(level)
     (count,) = tree.num_regions(level)
     height, width = image.seg.shape[1:]
-    weight = shares(region.cpu().view(height, width), count, rows, columns)
-    return weight.to(grid.device, grid.dtype) @ grid.flatten(1).T
+    sizes = torch.bincount(region, minlength=count)
+    features, region = grid.flatten(1).T, region.to(grid.device)
+    return region_means(features, (rows, columns), region, sizes, (height, width))
 
 
 def _checked_grid(grid: Any) -> tuple[int, int]:
@@ -127,29 +129,3 @@ def _checked_grid(grid: Any) -> tuple[int, int]:
             f"expected grid [D, h, w] of floats, got {list(grid.shape)} of {grid.dtype}"
         )
     return grid.shape[1], grid.shape[2]
-
-
-def shares(
-    region: Int64[Tensor, "H W"], count: int, rows: int, columns: int
-) -> Float64[Tensor, "n hw"]:
-    """What each patch weighs in the mean of each region: rows that add up to 1."""
-    cells = rows * columns
-    weight = torch.zeros(count * cells, dtype=torch.float64)
-    for row, of_row in _neighbours(region.shape[0], rows):
-        for column, of_column in _neighbours(region.shape[1], columns):
-            place = region * cells + row[:, None] * columns + column
-            shared = of_row[:, None] * of_column
-            weight += torch.bincount(place.flatten(), shared.flatten(), len(weight))
-    sizes = torch.bincount(region.flatten(), minlength=count).clamp(min=1)
-    return weight.view(count, cells) / sizes[:, None]
-
-
-def _neighbours(
-    pixels: int, patches: int
-) -> list[tuple[Int64[Tensor, " P"], Float64[Tensor, " P"]]]:
-    """The two patches around each pixel along a side, and what they weigh."""
-    centre = (torch.arange(pixels, dtype=torch.float64) + 0.5) * patches / pixels - 0.5
-    centre = centre.clamp(0, patches - 1)
-    before = centre.floor().long()
-    beyond = centre - before
-    return [(before, 1 - beyond), ((before + 1).clamp(max=patches - 1), beyond)]
