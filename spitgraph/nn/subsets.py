@@ -11,7 +11,8 @@ def subset_sequences(sequences: TokenSequences, keep: Bool[Tensor, "M N"]) -> To
     """The sequences of M subsets of one image's tokens, as if each were an image of its own.
 
     Tokens are embedded once, whatever the number of subsets that hold them. Rows that are no
-    token's, such as the class token, are part of every subset. Node n of subset m is number m·N + n.
+    token's, such as the class token, are part of every subset. Node n of subset m has the number
+    m·N + n.
 
     Args:
         sequences: Of one image, all of its nodes kept.
