@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         model_from_weights,
         save_weights,
     )
+    from spitgraph.models.from_vit import from_vit
     from spitgraph.models.retrofit import retrofit
     from spitgraph.nn import SPiT
     from spitgraph.tokenizers import (
@@ -41,6 +42,7 @@ __all__ = [
     "VoronoiTokenizer",
     "create_model",
     "from_partition",
+    "from_vit",
     "list_models",
     "load_weights",
     "model_from_weights",
@@ -63,6 +65,7 @@ _MODULES = {
     "VoronoiTokenizer": "spitgraph.tokenizers",
     "create_model": "spitgraph.models",
     "from_partition": "spitgraph.tokenizers",
+    "from_vit": "spitgraph.models",
     "list_models": "spitgraph.models",
     "load_weights": "spitgraph.models",
     "model_from_weights": "spitgraph.models",

@@ -69,6 +69,30 @@ def positive(value: Any, name: str) -> float:
     return value
 
 
+def channel_statistics(
+    mean: Any, std: Any
+) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:
+    """Mean and deviation of red, green and blue, if both are given; None if neither is."""
+    if (mean is None) != (std is None):
+        raise ValueError("mean and std must be given together")
+    if mean is None:
+        return None
+    centre, spread = of_channels(mean, "mean"), of_channels(std, "std")
+    if not all(value > 0 for value in spread):
+        raise ValueError(f"std must be positive, got {std}")
+    return centre, spread
+
+
+def of_channels(values: Any, name: str) -> tuple[float, float, float]:
+    """The finite numbers of red, green and blue."""
+    if isinstance(values, str) or not hasattr(values, "__len__") or len(values) != 3:
+        raise ValueError(f"{name} must be of three channels, got {values!r}")
+    red, green, blue = (number(value, name) for value in values)
+    if not all(map(math.isfinite, (red, green, blue))):
+        raise ValueError(f"{name} must be finite, got {values!r}")
+    return red, green, blue
+
+
 def boolean(value: Any, name: str) -> bool:
     """The value, if it is True or False: 1, "yes" and None may be slips."""
     plain = without_dimensions(value)

@@ -6,6 +6,7 @@ from spitgraph.models.configurations import Configuration, list_models
 from spitgraph.models.describe import NoConfigurationError, configuration_of
 from spitgraph.models.factory import create_model
 from spitgraph.models.families import Family, register_family
+from spitgraph.models.from_vit import from_vit
 from spitgraph.models.retrofit import retrofit
 from spitgraph.models.table import ModelRow, model_table
 from spitgraph.models.weights import load_weights, model_from_weights, save_weights
@@ -22,6 +23,7 @@ __all__ = [
     "configuration_of",
     "create_model",
     "from_pretrained",
+    "from_vit",
     "list_models",
     "load_weights",
     "model_from_weights",

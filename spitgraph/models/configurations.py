@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from spitgraph.checks import as_integer, boolean, integer, positive
+from spitgraph.checks import (
+    as_integer,
+    boolean,
+    channel_statistics,
+    integer,
+    one_of,
+    positive,
+)
 from spitgraph.models.families import FAMILIES, PATCH_SIZE, Asked, Family
+from spitgraph.nn.activation import ACTIVATIONS
+from spitgraph.nn.embedder import grid_of
+from spitgraph.nn.pool import POOLS
 from spitgraph.tokenizers import Tokenizer
 
 #: Width, depth and heads of each size (METHOD 5).
@@ -16,7 +26,17 @@ SIZES = {
     "large": (1024, 24, 16),
 }
 #: Overrides that every configuration takes.
-COMMON = ("embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm", "bins", "sigma")
+COMMON = (
+    *("embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm", "bins", "sigma"),
+    *("mean", "std", "position_grid", "class_token", "registers", "norm_pre", "norm_eps"),
+    *("activation", "pool", "head"),
+)
+#: Heads by name.
+HEADS = {
+    "linear": "a linear layer",
+    "projection": "a linear layer without bias",
+    "none": "features as they are, as many as the model is wide",
+}
 #: Width of a head, where only the width of the model is told.
 HEAD_DIM = 64
 
@@ -43,6 +63,16 @@ class Configuration:
     qk_norm: bool
     bins: int
     sigma: float
+    mean: tuple[float, float, float] | None
+    std: tuple[float, float, float] | None
+    position_grid: tuple[int, int] | None
+    class_token: bool
+    registers: int
+    norm_pre: bool
+    norm_eps: float
+    activation: str
+    pool: str
+    head: str
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __getattr__(self, name: str) -> Any:
@@ -114,12 +144,11 @@ def configure(
     for key in ("sigma", "compactness"):
         if type(values.get(key)) is int:
             values[key] = float(values[key])
-    for key in ("qkv_bias", "qk_norm"):
-        values[key] = boolean(values[key], key)
-    values["mlp_ratio"] = positive(values["mlp_ratio"], "mlp_ratio")
+    values |= checked_parts(values)
+    num_classes = integer(num_classes, "num_classes")
     return Configuration(
         name=name,
-        num_classes=integer(num_classes, "num_classes"),
+        num_classes=values["embed_dim"] if values["head"] == "none" else num_classes,
         gradient=gradient,
         graph_bias=graph_bias,
         image_size=image_size,
@@ -128,6 +157,24 @@ def configure(
         options={key: values.pop(key) for key in family.options},
         **values,
     )
+
+
+def checked_parts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values that no part checks when it is made, or that are to be compared."""
+    checked: dict[str, Any] = {
+        key: boolean(values[key], key) for key in ("qkv_bias", "qk_norm", "class_token", "norm_pre")
+    }
+    for key in ("mlp_ratio", "norm_eps"):
+        checked[key] = positive(values[key], key)
+    for key, choices in (("activation", ACTIVATIONS), ("pool", POOLS), ("head", HEADS)):
+        checked[key] = one_of(values[key], choices, key)
+    if checked["pool"] == "token" and not checked["class_token"]:
+        raise ValueError("without class_token, pool must be another than 'token'")
+    if values["position_grid"] is not None:
+        checked["position_grid"] = grid_of(values["position_grid"])
+    statistics = channel_statistics(values["mean"], values["std"])
+    checked["mean"], checked["std"] = (None, None) if statistics is None else statistics
+    return checked
 
 
 def plain_number(value: Any) -> Any:
@@ -159,4 +206,14 @@ def size_defaults(size: str, embed_dim: int | None) -> dict[str, Any]:
         "qkv_bias": False,
         "qk_norm": False,
         "bins": 16,
+        "mean": None,
+        "std": None,
+        "position_grid": None,
+        "class_token": True,
+        "registers": 0,
+        "norm_pre": False,
+        "norm_eps": 1e-6,
+        "activation": "gelu",
+        "pool": "token",
+        "head": "linear",
     }

@@ -41,6 +41,11 @@ def configuration_of(model: nn.Module) -> Configuration:
             "token_budget": embedder.token_budget,
             "image_size": getattr(spit, "image_size", None),
             "sigma": extractor.sigma,
+            "mean": extractor.mean,
+            "std": extractor.std,
+            "norm_eps": backbone.norm_eps,
+            "activation": backbone.activation,
+            "pool": backbone.pooling,
         }
         settings = {key: getattr(tokenizer, key) for key in families[0].options}
         configuration = configure(**arguments, **settings)

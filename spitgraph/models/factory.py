@@ -4,9 +4,10 @@ from typing import Any
 
 from torch import nn
 
-from spitgraph.extractors import InterpolationExtractor
+from spitgraph.extractors import Extractor, InterpolationExtractor
 from spitgraph.models.configurations import Configuration, configure
 from spitgraph.nn import Backbone, SPiT, TokenEmbedder
+from spitgraph.nn.initial import initialise_linear
 
 
 def create_model(
@@ -40,7 +41,11 @@ def create_model(
             proportionally less.
         overrides: `embed_dim` (heads of 64, if it divides by 64 and nothing else is said), `depth`,
             `num_heads`, `mlp_ratio`, `qkv_bias`, `qk_norm` (LayerNorm of queries and keys), `bins`
-            (of `vit_*`, also the side of the patches) and `sigma`; of superpixels, `levels`,
+            (of `vit_*`, also the side of the patches) and `sigma`; what other vision transformers
+            have, `mean` and `std` (plain colour, see `InterpolationExtractor`), `position_grid`,
+            `class_token` and `registers` (see `TokenEmbedder`), `norm_pre`, `norm_eps`,
+            `activation` and `pool` (see `Backbone`), and `head` (`"linear"`, `"projection"`
+            without bias, or `"none"` for features); of superpixels, `levels`,
             `num_tokens`, `quality`, `compactness`, `features` and `similarity` (by default
             `"cosine"` with `features="spit"`, `"distance"` with others); of Voronoi cells,
             `num_tokens`.
@@ -63,20 +68,28 @@ def create_model(
     )
 
 
-def build(configuration: Configuration) -> SPiT:
-    """The model of a configuration."""
-    extractor = InterpolationExtractor(
-        configuration.bins,
-        gradient=configuration.gradient,
-        sigma=configuration.sigma,
-        mode=configuration.mode,
-    )
+def build(configuration: Configuration, extractor: Extractor | None = None) -> SPiT:
+    """The model of a configuration; perhaps with an extractor of another kind."""
+    if extractor is None:
+        extractor = InterpolationExtractor(
+            configuration.bins,
+            gradient=configuration.gradient,
+            sigma=configuration.sigma,
+            mode=configuration.mode,
+            mean=configuration.mean,
+            std=configuration.std,
+        )
     width = configuration.embed_dim
     model = SPiT(
         tokenizer=configuration.tokenizer(),
         extractor=extractor,
         embedder=TokenEmbedder(
-            extractor.out_channels, width, token_budget=configuration.token_budget
+            extractor.out_channels,
+            width,
+            token_budget=configuration.token_budget,
+            class_token=configuration.class_token,
+            registers=configuration.registers,
+            position_grid=configuration.position_grid,
         ),
         backbone=Backbone(
             width,
@@ -87,17 +100,22 @@ def build(configuration: Configuration) -> SPiT:
             configuration.qk_norm,
             drop_path=configuration.drop_path,
             graph_bias=configuration.graph_bias,
+            activation=configuration.activation,
+            norm_pre=configuration.norm_pre,
+            norm_eps=configuration.norm_eps,
+            pool=configuration.pool,
         ),
-        head=build_head(width, configuration.num_classes),
+        head=build_head(width, configuration.num_classes, configuration.head),
     )
     # past nn.Module, which takes attributes for parts
     object.__setattr__(model, "image_size", configuration.image_size)
     return model
 
 
-def build_head(width: int, num_classes: int) -> nn.Linear:
+def build_head(width: int, num_classes: int, kind: str) -> nn.Module:
     """h, which starts out as other linear layers of vision transformers do."""
-    head = nn.Linear(width, num_classes)
-    nn.init.trunc_normal_(head.weight, std=0.02)
-    nn.init.zeros_(head.bias)
+    if kind == "none":
+        return nn.Identity()
+    head = nn.Linear(width, num_classes, bias=kind == "linear")
+    initialise_linear(head)
     return head

@@ -8,6 +8,7 @@ from typing import Any
 from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.models.configurations import HEAD_DIM, SIZES
 
+CLASS_TOKEN, REGISTERS = "embedder.cls_token", "embedder.reg_token"
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -21,7 +22,8 @@ def inferred_arguments(shapes: Shapes, family: str, num_heads: int | None = None
         ValueError: The shapes are of no model that `create_model` makes.
     """
     width, vector = dimensions(shapes, "embedder.linear.weight", 2)
-    num_classes, _ = dimensions(shapes, "head.weight", 2)
+    head = head_kind(shapes)
+    num_classes = width if head == "none" else dimensions(shapes, "head.weight", 2)[0]
     hidden, _ = dimensions(shapes, "backbone.blocks.0.mlp.fc1.weight", 2)
     try:
         layout = VectorLayout.of_length(vector)
@@ -43,7 +45,39 @@ def inferred_arguments(shapes: Shapes, family: str, num_heads: int | None = None
         "qkv_bias": "backbone.blocks.0.attn.qkv.bias" in shapes,
         "qk_norm": "backbone.blocks.0.attn.q_norm.weight" in shapes,
         "bins": layout.bins,
+        **prefix_and_positions(shapes),
+        "norm_pre": "backbone.norm_pre.weight" in shapes,
+        "pool": pool_kind(shapes),
+        "head": head,
     }
+
+
+def prefix_and_positions(shapes: Shapes) -> dict[str, Any]:
+    """Class token, registers and a table of positions, as far as there are any."""
+    table = "embedder.position_table"
+    grid = dimensions(shapes, table, 4)[1:3] if table in shapes else None
+    registers = dimensions(shapes, REGISTERS, 3)[1] if REGISTERS in shapes else 0
+    return {
+        "class_token": CLASS_TOKEN in shapes,
+        "registers": registers,
+        "position_grid": grid,
+    }
+
+
+def pool_kind(shapes: Shapes) -> str:
+    """What stands for an image, as far as parameters tell it."""
+    if "backbone.pool.latent" in shapes:
+        return "attention"
+    if "backbone.pool.norm.weight" in shapes:
+        return "mean_norm"
+    return "token" if CLASS_TOKEN in shapes else "mean"
+
+
+def head_kind(shapes: Shapes) -> str:
+    """The head, by its parameters; see `HEADS`."""
+    if not any(key.startswith("head.") for key in shapes):
+        return "none"
+    return "linear" if "head.bias" in shapes else "projection"
 
 
 def dimensions(shapes: Shapes, key: str, number: int) -> tuple[int, ...]:

@@ -13,7 +13,11 @@ AUTHORS = (
     (r"^(blocks|norm)\.", r"backbone.\1."),
 )
 #: What all ViT code shares (timm, DeiT, DINO) → ours; the embedding is not a matter of names.
-VIT = ((r"^(blocks|norm)\.", r"backbone.\1."),)
+VIT = (
+    (r"^(blocks|norm|norm_pre)\.", r"backbone.\1."),
+    (r"^fc_norm\.", "backbone.pool.norm."),
+    (r"^attn_pool\.", "backbone.pool."),
+)
 
 #: A name that only the authors' files have.
 AUTHORS_KEY = "embedder.embedder.linear.weight"

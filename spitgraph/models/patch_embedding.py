@@ -8,8 +8,8 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from spitgraph.checks import number
-from spitgraph.extractors import InterpolationExtractor
+from spitgraph.extractors import Extractor, InterpolationExtractor
+from spitgraph.extractors.interpolation.layout import COLOUR
 from spitgraph.pixels import adjust_contrast
 from spitgraph.tokenizers import PatchTokenizer
 
@@ -34,13 +34,40 @@ def resized_kernels(
     return inverse @ kernels @ inverse.t()
 
 
-def resized_grid(grid: Float64[Tensor, "g g D"], side: int) -> Float64[Tensor, "side side D"]:
-    """A position table for another number of patches a side (bicubic)."""
-    if len(grid) == side:
+def resized_grid(
+    grid: Float64[Tensor, "g h D"], rows: int, columns: int
+) -> Float64[Tensor, "rows columns D"]:
+    """A position table for another number of patches a side (bicubic, as timm does)."""
+    if grid.shape[:2] == (rows, columns):
         return grid
     channels_first = grid.permute(2, 0, 1)[None]
-    resized = interpolate(channels_first, (side, side), mode="bicubic", antialias=True)
+    resized = interpolate(channels_first, (rows, columns), mode="bicubic", antialias=True)
     return resized[0].permute(1, 2, 0)
+
+
+def colour_rows(
+    kernels: Float64[Tensor, "D C P P"], extractor: Extractor
+) -> Float64[Tensor, "D length"]:
+    """A patch projection as rows of γ that read an extractor's colours, and nothing else.
+
+    Raises:
+        ValueError: The extractor's vectors do not hold a square of each colour.
+    """
+    layout, length = extractor.layout, extractor.out_channels
+    samples = {
+        len(range(*layout[name].indices(length))) if name in layout else 0 for name in COLOUR
+    }
+    side = math.isqrt(min(samples))
+    if samples != {side * side} or not side:
+        raise ValueError(
+            f"the layout of {type(extractor).__name__} must have {', '.join(COLOUR)}, each of the "
+            f"same square number of samples, got {dict(layout)}"
+        )
+    rows = kernels.new_zeros(len(kernels), length)
+    of_colours = resized_kernels(kernels, side).flatten(2).unbind(1)
+    for name, weights in zip(COLOUR, of_colours, strict=True):
+        rows[:, layout[name]] = weights
+    return rows
 
 
 def position_rows(
@@ -68,9 +95,7 @@ def input_map(
 
     Channel by channel, over values x of [0, 1] that are distributed as N(mean, std).
     """
-    centre, spread = of_channels(mean, "mean"), of_channels(std, "std")
-    if not bool((spread > 0).all()):
-        raise ValueError(f"std must be positive, got {std}")
+    centre, spread = torch.tensor([mean, std], dtype=torch.float64, device="cpu")
     x = torch.linspace(0, 1, 256, dtype=torch.float64, device="cpu").expand(3, -1)
     f = adjust_contrast(x)
     target = (x - centre[:, None]) / spread[:, None]
@@ -78,13 +103,3 @@ def input_map(
     design = torch.stack([f, torch.ones_like(f)], dim=-1) * weight[..., None]  # [3, 256, 2]
     solution = torch.linalg.lstsq(design, (target * weight)[..., None]).solution[..., 0]
     return solution[:, 0], solution[:, 1]
-
-
-def of_channels(values: Sequence[float], name: str) -> Float64[Tensor, " 3"]:
-    """Finite numbers of red, green and blue."""
-    if isinstance(values, str) or not hasattr(values, "__len__") or len(values) != 3:
-        raise ValueError(f"{name} must be of three channels, got {values!r}")
-    channels = [number(value, name) for value in values]
-    if not all(map(math.isfinite, channels)):
-        raise ValueError(f"{name} must be finite, got {values!r}")
-    return torch.tensor(channels, dtype=torch.float64, device="cpu")

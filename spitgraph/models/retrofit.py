@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
-from spitgraph.checks import integer
+from spitgraph.checks import channel_statistics, integer
 from spitgraph.extractors import InterpolationExtractor
 from spitgraph.extractors.interpolation.layout import COLOUR
 from spitgraph.models.assign import assign
@@ -100,7 +100,7 @@ def retrofit(
         image_size = integer(image_size, "image_size")
         if image_size < patch_size or image_size % patch_size:
             raise ValueError(f"image_size must be a multiple of {patch_size}, got {image_size}")
-        grid = resized_grid(grid, image_size // patch_size)
+        grid = resized_grid(grid, image_size // patch_size, image_size // patch_size)
     colour, bias = colour_rows(vit, extractor.bins, mean, std)
 
     rows = colour.new_zeros(len(colour), extractor.out_channels)
@@ -178,10 +178,9 @@ def colour_rows(
     """The patch projection on φ's colour, and its bias."""
     kernels = resized_kernels(float64(vit[KERNELS]), bins).flatten(2)  # [D, 3, β²]
     bias = float64(vit[BIAS]) if BIAS in vit else kernels.new_zeros(len(kernels))
-    if (mean is None) != (std is None):
-        raise ValueError("mean and std must be given together")
-    if mean is not None and std is not None:
-        scale, shift = input_map(mean, std)
+    statistics = channel_statistics(mean, std)
+    if statistics is not None:
+        scale, shift = input_map(*statistics)
         bias = bias + kernels.sum(2) @ shift
         kernels = kernels * scale[:, None]
     return kernels.mT, bias

@@ -22,13 +22,20 @@ class Attention(nn.Module):
         num_heads: Number of heads, which divides the width.
         qkv_bias: Whether queries, keys and values have a bias.
         qk_norm: Whether queries and keys pass a LayerNorm, per head.
+        norm_eps: ε of these.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.
     """
 
     def __init__(
-        self, dim: int, num_heads: int = 8, qkv_bias: bool = False, qk_norm: bool = False
+        self,
+        dim: int,
+        num_heads: int = 8,
+        qkv_bias: bool = False,
+        qk_norm: bool = False,
+        *,
+        norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
         dim, num_heads = integer(dim, "dim"), integer(num_heads, "num_heads")
@@ -37,8 +44,8 @@ class Attention(nn.Module):
             raise ValueError(f"num_heads={num_heads} does not divide dim={dim}")
         qk_norm = boolean(qk_norm, "qk_norm")
         self.qkv = nn.Linear(dim, 3 * dim, bias=boolean(qkv_bias, "qkv_bias"))
-        self.q_norm = nn.LayerNorm(dim // num_heads, eps=1e-6) if qk_norm else nn.Identity()
-        self.k_norm = nn.LayerNorm(dim // num_heads, eps=1e-6) if qk_norm else nn.Identity()
+        self.q_norm = nn.LayerNorm(dim // num_heads, eps=norm_eps) if qk_norm else nn.Identity()
+        self.k_norm = nn.LayerNorm(dim // num_heads, eps=norm_eps) if qk_norm else nn.Identity()
         self.proj = nn.Linear(dim, dim)
         initialise_linear(self.qkv)
         initialise_linear(self.proj)

@@ -1,17 +1,21 @@
 """f: the transformer, over sequences of unequal length."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from spitgraph.checks import boolean, integer, one_of, unit_interval
+from spitgraph.checks import boolean, integer, one_of, positive, unit_interval
+from spitgraph.nn.activation import ACTIVATIONS
 from spitgraph.nn.attention import Scope
 from spitgraph.nn.block import Block
 from spitgraph.nn.graph_bias import GraphBias
 from spitgraph.nn.packed_attention import Packing
+from spitgraph.nn.pool import POOLS, AttentionPool, MeanPool
 from spitgraph.nn.sequences import TokenSequences
 
 #: Ways through the blocks.
@@ -42,6 +46,12 @@ class Backbone(nn.Module):
         drop_path: DropPath's probability in the last block; it grows linearly from 0 in the first.
         graph_bias: Whether attention logits get a bias by hop distance in the region graph.
         attention: `"auto"`, `"padded"` or `"packed"`.
+        activation: Of the perceptrons, see `Mlp`.
+        norm_pre: Whether there is a LayerNorm before the first block, as in CLIP.
+        norm_eps: ε of all LayerNorms.
+        pool: What stands for an image: `"token"`, the class token; `"mean"`, the mean of its final
+            tokens; `"mean_norm"`, the same, normed afterwards in place of the tokens; or
+            `"attention"`, see `AttentionPool`.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.
@@ -60,27 +70,58 @@ class Backbone(nn.Module):
         drop_path: float = 0.0,
         graph_bias: bool = False,
         attention: str = "auto",
+        activation: str = "gelu",
+        norm_pre: bool = False,
+        norm_eps: float = 1e-6,
+        pool: str = "token",
     ) -> None:
         super().__init__()
         self.embed_dim = integer(embed_dim, "embed_dim")
         self.num_heads = integer(num_heads, "num_heads")
         self.attention = one_of(attention, LAYOUTS, "attention")
+        self.activation = one_of(activation, ACTIVATIONS, "activation")
+        self.norm_eps = positive(norm_eps, "norm_eps")
+        self.pooling = one_of(pool, POOLS, "pool")
         self.grad_checkpointing = False
         drop_path, depth = unit_interval(drop_path, "drop_path"), integer(depth, "depth")
         # whatever PyTorch's default device and dtype are
         rates = torch.linspace(0, drop_path, depth, device="cpu", dtype=torch.float64)
         self.blocks = nn.ModuleList(
-            Block(self.embed_dim, self.num_heads, mlp_ratio, qkv_bias, qk_norm, init_values, rate)
+            Block(
+                self.embed_dim,
+                self.num_heads,
+                mlp_ratio,
+                qkv_bias,
+                qk_norm,
+                init_values,
+                rate,
+                activation=self.activation,
+                norm_eps=self.norm_eps,
+            )
             for rate in rates.tolist()
         )
         has_bias = boolean(graph_bias, "graph_bias")
         self.graph_bias = GraphBias(self.num_heads) if has_bias else None
-        self.norm = nn.LayerNorm(self.embed_dim, eps=1e-6)
+        self.norm_pre = self._layer_norm() if boolean(norm_pre, "norm_pre") else nn.Identity()
+        self.norm = nn.Identity() if pool == "mean_norm" else self._layer_norm()
+        self.pool = self._pool(mlp_ratio)
+
+    def _layer_norm(self) -> nn.LayerNorm:
+        return nn.LayerNorm(self.embed_dim, eps=self.norm_eps)
+
+    def _pool(self, mlp_ratio: float) -> nn.Module | None:
+        if self.pooling == "token":
+            return None
+        if self.pooling == "attention":
+            options: dict[str, Any] = {"activation": self.activation, "norm_eps": self.norm_eps}
+            return AttentionPool(self.embed_dim, self.num_heads, mlp_ratio, **options)
+        norm_eps = self.norm_eps if self.pooling == "mean_norm" else None
+        return MeanPool(self.embed_dim, norm_eps)
 
     def forward(
         self, sequences: TokenSequences, edge_index: Int64[Tensor, "2 E"] | None = None
     ) -> TokenSequences:
-        """The final tokens, normed.
+        """The final tokens, normed, with what stands for each image where that is pooled.
 
         Args:
             sequences: Embedded tokens.
@@ -91,6 +132,10 @@ class Backbone(nn.Module):
         """
         if self.graph_bias is not None and edge_index is None:
             raise ValueError("the tokens have no edge_index, which the hop bias reads")
+        final = self._final(sequences, edge_index)
+        return final if self.pool is None else replace(final, pooled=self.pool(final))
+
+    def _final(self, sequences: TokenSequences, edge_index: Tensor | None) -> TokenSequences:
         if torch.compiler.is_compiling():  # counts are no numbers then, but packing needs none
             return self._packed(sequences, edge_index, None)
         counts = sequences.counts
@@ -130,6 +175,7 @@ class Backbone(nn.Module):
         return sequences.with_rows(x[is_token])
 
     def _blocks(self, x: Float[Tensor, "*rows D"], scope: Scope) -> Float[Tensor, "*rows D"]:
+        x = self.norm_pre(x)
         for block in self.blocks:
             if self.grad_checkpointing:
                 x = checkpoint(block, x, scope, use_reentrant=False)
@@ -139,4 +185,5 @@ class Backbone(nn.Module):
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""
-        return f"attention={self.attention!r}"
+        shown = "" if self.pooling == "token" else f", pool={self.pooling!r}"
+        return f"attention={self.attention!r}{shown}"

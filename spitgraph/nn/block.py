@@ -24,6 +24,8 @@ class Block(nn.Module):
         qk_norm: Whether queries and keys pass a LayerNorm, per head.
         init_values: What LayerScale starts at.
         drop_path: Probability, in training, that an image goes without a branch.
+        activation: Of the perceptron, see `Mlp`.
+        norm_eps: ε of all LayerNorms.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.
@@ -38,18 +40,22 @@ class Block(nn.Module):
         qk_norm: bool = False,
         init_values: float = 1e-5,
         drop_path: float = 0.0,
+        *,
+        activation: str = "gelu",
+        norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
         dim = integer(dim, "dim")
         hidden = int(dim * positive(mlp_ratio, "mlp_ratio"))
         if hidden < 1:
             raise ValueError(f"mlp_ratio={mlp_ratio} leaves no hidden features of dim={dim}")
-        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
-        self.attn = Attention(dim, num_heads, qkv_bias, qk_norm)
+        norm_eps = positive(norm_eps, "norm_eps")
+        self.norm1 = nn.LayerNorm(dim, eps=norm_eps)
+        self.attn = Attention(dim, num_heads, qkv_bias, qk_norm, norm_eps=norm_eps)
         self.ls1 = LayerScale(dim, init_values)
         self.drop_path1 = DropPath(drop_path)
-        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
-        self.mlp = Mlp(dim, hidden)
+        self.norm2 = nn.LayerNorm(dim, eps=norm_eps)
+        self.mlp = Mlp(dim, hidden, activation)
         self.ls2 = LayerScale(dim, init_values)
         self.drop_path2 = DropPath(drop_path)
 

@@ -1,19 +1,25 @@
 """γ: token vectors become the sequences of tokens that a transformer reads."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch_geometric.nn.pool.select.topk import topk
 
-from spitgraph.checks import instance, integer
+from spitgraph.checks import boolean, instance, integer
 from spitgraph.data import TokenData
 from spitgraph.modes import is_transformed
 from spitgraph.nn.initial import initialise_linear
+from spitgraph.nn.positions import sampled_positions
 from spitgraph.nn.sequences import TokenSequences, node_offsets, pack
 
 
 class TokenEmbedder(nn.Module):
     """One linear layer, and a class token without position (METHOD 5).
+
+    What pretrained vision transformers have beside that can be told: registers, no class token, and
+    positions that are looked up rather than part of the vectors.
 
     Args:
         in_features: Length of a token vector, `extractor.out_channels`.
@@ -25,6 +31,11 @@ class TokenEmbedder(nn.Module):
             initialisation, so that an imported plain model starts out unchanged. Apply
             `AddLaplacianEigenvectorPE` or `AddRandomWalkPE` to each image's tokens before batching.
         pe_dim: Its width.
+        class_token: Whether there is one.
+        registers: How many learned tokens of no place in the image every image gets, behind the
+            class token (Darcet et al. 2023, *Vision Transformers Need Registers*).
+        position_grid: Rows and columns of a table of positions that is read, bilinearly, where a
+            token's centroid lies, and added; by default, vectors alone say where a token is.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.
@@ -38,6 +49,9 @@ class TokenEmbedder(nn.Module):
         token_budget: int | None = None,
         pe_name: str | None = None,
         pe_dim: int | None = None,
+        class_token: bool = True,
+        registers: int = 0,
+        position_grid: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.in_features = integer(in_features, "in_features")
@@ -52,15 +66,25 @@ class TokenEmbedder(nn.Module):
         self.pe_name = pe_name
         self.pe_dim = None if pe_dim is None else integer(pe_dim, "pe_dim")
         self.linear = nn.Linear(self.in_features, self.embed_dim)
-        self.cls_token = nn.Parameter(torch.empty(1, 1, self.embed_dim))
+        self.registers = integer(registers, "registers", minimum=0)
+        self.position_grid = None if position_grid is None else grid_of(position_grid)
+        has_class_token = boolean(class_token, "class_token")
+        self.cls_token = self._learned(1) if has_class_token else None
+        self.reg_token = self._learned(self.registers) if self.registers else None
+        self.position_table = self._learned(*self.position_grid) if self.position_grid else None
         if self.pe_dim is not None:
             self.pe_linear = nn.Linear(self.pe_dim, self.embed_dim, bias=False)
         self.reset_parameters()
 
+    def _learned(self, *shape: int) -> nn.Parameter:
+        return nn.Parameter(torch.empty(1, *shape, self.embed_dim))
+
     def reset_parameters(self) -> None:
         """Draw new initial parameters."""
         initialise_linear(self.linear)
-        nn.init.normal_(self.cls_token, std=0.02)
+        for parameter in (self.cls_token, self.reg_token, self.position_table):
+            if parameter is not None:
+                nn.init.normal_(parameter, std=0.02)
         if self.pe_name is not None:
             nn.init.zeros_(self.pe_linear.weight)
 
@@ -91,14 +115,36 @@ class TokenEmbedder(nn.Module):
             counts = counts.clamp(max=self.token_budget)
             kept = drawn if kept is None else kept.index_select(0, drawn)
         x = x if kept is None else x.index_select(0, kept)
-        vectors = self.linear(x.to(input_dtype(self.linear, self.cls_token.dtype)))
+        prefix = self._prefix()
+        vectors = self.linear(x.to(input_dtype(self.linear, prefix.dtype)))
         if self.pe_name is not None and self.pe_dim is not None:
             hint = "PyG's transform of that name adds it to each image's tokens"
             pe = self._checked(tokens, self.pe_name, hint, self.pe_dim)
             pe = pe if kept is None else pe.index_select(0, kept)
-            pe = pe.to(input_dtype(self.pe_linear, self.cls_token.dtype))
+            pe = pe.to(input_dtype(self.pe_linear, prefix.dtype))
             vectors = vectors + self.pe_linear(pe)
-        return pack(vectors, self.cls_token[0], counts, tokens.x.shape[0], kept)
+        if self.position_table is not None:
+            vectors = vectors + self._positions(self.position_table, tokens, counts, kept)
+        return pack(vectors, prefix, counts, tokens.x.shape[0], kept)
+
+    def _prefix(self) -> Float[Tensor, "P D"]:
+        """The rows that come before the tokens of every image: class token, registers."""
+        rows = [part[0] for part in (self.cls_token, self.reg_token) if part is not None]
+        if rows:
+            return torch.cat(rows) if len(rows) > 1 else rows[0]
+        like = next(iter(self.parameters())) if self.position_table is None else self.position_table
+        dtype = like.dtype if like.dtype in COMPUTED else torch.float32
+        return like.new_empty(0, self.embed_dim, dtype=dtype)
+
+    def _positions(
+        self, table: Tensor, tokens: TokenData, counts: Tensor, kept: Tensor | None
+    ) -> Float[Tensor, "K D"]:
+        """Where the kept tokens are, by the table."""
+        pos = self._checked(tokens, "pos", "a tokenizer sets it", 2)
+        size = self._checked(tokens, "image_size", "a tokenizer sets it", 2)
+        pos = pos if kept is None else pos.index_select(0, kept)
+        size = size.repeat_interleave(counts, dim=0, output_size=pos.shape[0])
+        return sampled_positions(table, pos, size)
 
     def _checked(self, tokens: TokenData, name: str, hint: str, width: int) -> Tensor:
         if not isinstance(tokens, TokenData):
@@ -112,7 +158,24 @@ class TokenEmbedder(nn.Module):
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""
-        return f"token_budget={self.token_budget}, pe_name={self.pe_name!r}"
+        shown = f"token_budget={self.token_budget}, pe_name={self.pe_name!r}"
+        if self.cls_token is None:
+            shown += ", class_token=False"
+        if self.registers:
+            shown += f", registers={self.registers}"
+        return shown if self.position_grid is None else f"{shown}, positions={self.position_grid}"
+
+
+def grid_of(value: Any) -> tuple[int, int]:
+    """Rows and columns of a table, if these are two whole numbers.
+
+    Raises:
+        ValueError, TypeError: They are not.
+    """
+    if isinstance(value, str) or not hasattr(value, "__len__") or len(value) != 2:
+        raise ValueError(f"position_grid must be rows and columns, got {value!r}")
+    rows, columns = (integer(side, "position_grid") for side in value)
+    return rows, columns
 
 
 def kept_nodes(

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from spitgraph.checks import integer
 from spitgraph.nn.sequences import TokenSequences
 
-#: Hop distances as columns of the table: 0, 1 and 2, everything further, pairs with a class token.
+#: Hop distances as columns of the table: 0, 1 and 2, everything further, pairs with a class token
+#: or a register.
 FURTHER, CLASS, NUM_COLUMNS = 3, 4, 5
 #: Stands for pairs whose key is padding.
 PADDING = NUM_COLUMNS
@@ -45,7 +46,8 @@ class GraphBias(nn.Module):
         rows = rows_of_nodes(sequences)
         # The operator's output size depends on the counts: only so does torch.compile accept it
         hops = packed_hops if not torch.compiler.is_compiling() else _packed_hops
-        return self.table.index_select(1, hops(edge_index, rows, sequences.offsets))
+        num_prefix = sequences.num_prefix
+        return self.table.index_select(1, hops(edge_index, rows, sequences.offsets, num_prefix))
 
     def padded(
         self, sequences: TokenSequences, edge_index: Int64[Tensor, "2 E"], length: int
@@ -57,7 +59,8 @@ class GraphBias(nn.Module):
             edge_index: The region graphs, between nodes of the batch.
             length: L, not below any count.
         """
-        hops = padded_hops(edge_index, rows_of_nodes(sequences), sequences.offsets, length)
+        rows, num_prefix = rows_of_nodes(sequences), sequences.num_prefix
+        hops = padded_hops(edge_index, rows, sequences.offsets, length, num_prefix)
         never = self.table.new_full((len(self.table), 1), -torch.inf)
         bias = torch.cat([self.table, never], dim=1).index_select(1, hops.flatten())
         return bias.unflatten(1, hops.shape).transpose(0, 1)
@@ -72,18 +75,23 @@ def rows_of_nodes(sequences: TokenSequences) -> Int64[Tensor, " N"]:
 
 
 def packed_hops(
-    edge_index: Int64[Tensor, "2 E"], rows: Int64[Tensor, " N"], offsets: Int64[Tensor, " _"]
+    edge_index: Int64[Tensor, "2 E"],
+    rows: Int64[Tensor, " N"],
+    offsets: Int64[Tensor, " _"],
+    num_prefix: int = 1,
 ) -> Int64[Tensor, " P"]:
     """Column of `GraphBias.table` for all pairs of every image, n×n row by row, P = Σ n².
 
     Args:
         edge_index: The region graphs, between nodes of the batch.
         rows: Row of each node, −1 for those left out.
-        offsets: First row of each image, and the number of rows; the first one is its class token.
+        offsets: First row of each image, and the number of rows.
+        num_prefix: How many rows of an image, the first ones, are class token and registers.
     """
     counts = offsets.diff()
     ends = counts.square().cumsum(0)
-    return _hops(edge_index, rows, offsets, ends - counts.square(), counts, int(ends[-1]))
+    starts, size = ends - counts.square(), int(ends[-1])
+    return _hops(edge_index, rows, offsets, num_prefix, starts, counts, size)
 
 
 def padded_hops(
@@ -91,19 +99,27 @@ def padded_hops(
     rows: Int64[Tensor, " N"],
     offsets: Int64[Tensor, " _"],
     length: int,
+    num_prefix: int = 1,
 ) -> Int64[Tensor, "B L L"]:
     """The same as L×L pairs an image, `PADDING` where the key is padding; see `packed_hops`."""
     counts = offsets.diff()
     images = torch.arange(counts.numel(), device=counts.device)
     size = counts.numel() * length**2
     strides = torch.full_like(counts, length)
-    hops = _hops(edge_index, rows, offsets, images * length**2, strides, size)
+    starts = images * length**2
+    hops = _hops(edge_index, rows, offsets, num_prefix, starts, strides, size)
     is_padding = torch.arange(length, device=counts.device) >= counts[:, None]  # [B, L]
     return hops.view(-1, length, length).masked_fill(is_padding[:, None], PADDING)
 
 
 def _hops(
-    edge_index: Tensor, rows: Tensor, offsets: Tensor, starts: Tensor, strides: Tensor, size: int
+    edge_index: Tensor,
+    rows: Tensor,
+    offsets: Tensor,
+    num_prefix: int,
+    starts: Tensor,
+    strides: Tensor,
+    size: int,
 ) -> Tensor:
     """Hop distances in one flat tensor, where image i's table starts at starts[i]."""
     device, counts = offsets.device, offsets.diff()
@@ -118,8 +134,9 @@ def _hops(
         query, key = pairs[:, (pairs >= 0).all(dim=0)]
         hops[row_start[query] + rank[key]] = distance
     hops[row_start + rank] = 0
-    hops[row_start[offsets[:-1]][image] + rank] = CLASS
-    hops[row_start] = CLASS
+    for prefix in range(num_prefix):
+        hops[row_start[offsets[:-1] + prefix][image] + rank] = CLASS
+        hops[row_start + prefix] = CLASS
     return hops
 
 
@@ -137,10 +154,10 @@ def two_hops(edge_index: Int64[Tensor, "2 E"], num_nodes: int) -> Int64[Tensor, 
 
 
 @torch.library.custom_op("spitgraph::packed_hops", mutates_args=())
-def _packed_hops(edge_index: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
-    return packed_hops(edge_index, rows, offsets)
+def _packed_hops(edge_index: Tensor, rows: Tensor, offsets: Tensor, num_prefix: int = 1) -> Tensor:
+    return packed_hops(edge_index, rows, offsets, num_prefix)
 
 
 @_packed_hops.register_fake
-def _(edge_index: Tensor, rows: Tensor, offsets: Tensor) -> Tensor:
+def _(edge_index: Tensor, rows: Tensor, offsets: Tensor, num_prefix: int = 1) -> Tensor:
     return offsets.new_empty(torch.library.get_ctx().new_dynamic_size())

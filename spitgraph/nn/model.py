@@ -19,7 +19,7 @@ class TokenFeatures(NamedTuple):
     """Final tokens of B images, normed, the class token separate.
 
     Attributes:
-        class_token: [B, D].
+        class_token: [B, D], what the head reads: the class token, or what the backbone pools.
         tokens: [ΣN, D], in node order; of the kept nodes only, where some were left out.
         kept: [K] int64, which nodes those are, ascending; None when all are.
     """
@@ -37,7 +37,8 @@ class SPiT(nn.Module):
         extractor: φ, which sets the tokens' vectors `x`.
         embedder: γ, vectors → sequences of tokens.
         backbone: f, the transformer.
-        head: h, what becomes of the class token; `nn.Linear(backbone.embed_dim, num_classes)`.
+        head: h, what becomes of the class token, or of what the backbone pools in its place;
+            `nn.Linear(backbone.embed_dim, num_classes)`.
 
     Raises:
         TypeError: A part is no module.
@@ -123,7 +124,8 @@ class SPiT(nn.Module):
             edge_index: The region graphs, between nodes of the batch; read by the hop bias.
         """
         final = self.backbone(sequences, edge_index)
-        return TokenFeatures(final.class_tokens, final.tokens, final.kept)
+        pooled = final.class_tokens if final.pooled is None else final.pooled
+        return TokenFeatures(pooled, final.tokens, final.kept)
 
     def dense_features(
         self, images: ImagesLike

@@ -1,6 +1,6 @@
 """Token graphs as the sequences that the backbone reads, without padding or with it, and back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -15,15 +15,19 @@ from spitgraph.data import TokenData
 class TokenSequences:
     """A batch of images as sequences, packed one after the other: class token, then tokens.
 
-    B images, N nodes in the batch of which K are kept, S = K + B rows.
+    B images, N nodes in the batch of which K are kept, S = K + P·B rows. The P rows before an
+    image's tokens, its prefix, are the class token and then registers, as far as there are any.
 
     Attributes:
-        x: [S, D], for every image its class token, then its tokens in node order.
+        x: [S, D], for every image its class token and registers, then its tokens in node order.
         offsets: [B + 1] int64; image i is the rows offsets[i] … offsets[i + 1] − 1.
         image: [S] int64, image of each row.
         node_rows: [K] int64, row of each kept node.
         num_nodes: N.
         kept: [K] int64, nodes that are kept, in ascending order; None when all are.
+        num_prefix: P.
+        pooled: [B, D], what stands for each image, once a backbone has made something other than
+            the class token of it.
     """
 
     x: Float[Tensor, "S D"]
@@ -32,6 +36,8 @@ class TokenSequences:
     node_rows: Int64[Tensor, " K"]
     num_nodes: int
     kept: Int64[Tensor, " K"] | None = None
+    num_prefix: int = 1
+    pooled: Float[Tensor, "B D"] | None = None
 
     @property
     def num_images(self) -> int:
@@ -40,12 +46,18 @@ class TokenSequences:
 
     @property
     def counts(self) -> list[int]:
-        """Rows of each image, the class token's included. Waits for the device."""
+        """Rows of each image, the prefix included. Waits for the device."""
         return self.offsets.diff().tolist()
 
     @property
     def class_tokens(self) -> Float[Tensor, "B D"]:
-        """Class token of each image."""
+        """Class token of each image, its first row.
+
+        Raises:
+            ValueError: There is none.
+        """
+        if self.num_prefix == 0:
+            raise ValueError("these sequences have no class token: pool their tokens")
         return self.x.index_select(0, self.offsets[:-1])
 
     @property
@@ -53,11 +65,14 @@ class TokenSequences:
         """Tokens of the kept nodes, in node order."""
         return self.x.index_select(0, self.node_rows)
 
+    @property
+    def node_image(self) -> Int64[Tensor, " K"]:
+        """Image of each kept node."""
+        return self.image.index_select(0, self.node_rows)
+
     def with_rows(self, x: Float[Tensor, "S D"]) -> "TokenSequences":
         """The same sequences of other vectors."""
-        return TokenSequences(
-            x, self.offsets, self.image, self.node_rows, self.num_nodes, self.kept
-        )
+        return replace(self, x=x, pooled=None)
 
     def padded(self, length: int) -> tuple[Float[Tensor, "B L D"], Bool[Tensor, "B L"]]:
         """Vectors with zeros up to a common length L, and which of them are not padding."""
@@ -82,28 +97,32 @@ def node_offsets(tokens: TokenData) -> Int64[Tensor, " _"]:
 
 def pack(
     vectors: Float[Tensor, "K D"],
-    class_token: Float[Tensor, "1 D"],
+    prefix: Float[Tensor, "P D"],
     node_counts: Int64[Tensor, " B"],
     num_nodes: int,
     kept: Int64[Tensor, " K"] | None = None,
 ) -> TokenSequences:
-    """Put a class token before the tokens of every image.
+    """Put the same rows, a class token and registers, before the tokens of every image.
 
     Args:
         vectors: Embedded tokens, image by image.
-        class_token: The same for every image. Its dtype becomes that of the sequences.
+        prefix: What comes before; perhaps nothing. Its dtype becomes that of the sequences.
         node_counts: Tokens of each image, adding up to K; none has to have any.
         num_nodes: Nodes in the batch.
         kept: Nodes that `vectors` belong to; None when to all.
     """
-    num_rows, num_images = vectors.shape[0] + node_counts.shape[0], node_counts.shape[0]
-    offsets = torch.cat([node_counts.new_zeros(1), (node_counts + 1).cumsum(0)])
+    num_prefix, num_images = prefix.shape[0], node_counts.shape[0]
+    num_rows = vectors.shape[0] + num_prefix * num_images
+    counts = node_counts + num_prefix
+    offsets = torch.cat([node_counts.new_zeros(1), counts.cumsum(0)])
     images = torch.arange(num_images, device=vectors.device)
     # The sizes are told, so that neither a device is waited for nor torch.compile stops
-    image = images.repeat_interleave(node_counts + 1, output_size=num_rows)
+    image = images.repeat_interleave(counts, output_size=num_rows)
     node_image = images.repeat_interleave(node_counts, output_size=vectors.shape[0])
-    node_rows = torch.arange(vectors.shape[0], device=vectors.device) + node_image + 1
-    x = class_token.new_zeros(num_rows, vectors.shape[1])
+    node_rows = torch.arange(vectors.shape[0], device=vectors.device)
+    node_rows = node_rows + num_prefix * (node_image + 1)
+    x = prefix.new_zeros(num_rows, vectors.shape[1])
     x = x.index_copy(0, node_rows, vectors.to(x.dtype))
-    x = x.index_copy(0, offsets[:-1], class_token.expand(num_images, -1))
-    return TokenSequences(x, offsets, image, node_rows, num_nodes, kept)
+    for row in range(num_prefix):
+        x = x.index_copy(0, offsets[:-1] + row, prefix[row].expand(num_images, -1))
+    return TokenSequences(x, offsets, image, node_rows, num_nodes, kept, num_prefix)

@@ -19,7 +19,8 @@ from spitgraph.extractors import InterpolationExtractor
 from spitgraph.extractors.interpolation import naive
 from spitgraph.pixels import CONTRAST, adjust_contrast
 
-SETTINGS = [(16, 0.05, True), (16, 0.025, False), (8, 0.05, True)]
+NORMAL = {"mean": (0.48, 0.46, 0.41), "std": (0.27, 0.26, 0.28)}
+SETTINGS = [(16, 0.05, True, {}), (16, 0.025, False, NORMAL), (8, 0.05, True, {})]
 
 
 def expected_vectors(image, labels, *args, **kwargs):
@@ -33,7 +34,7 @@ def expected_vectors(image, labels, *args, **kwargs):
 ROUNDING = 2e-5
 
 
-@pytest.mark.parametrize(("beta", "sigma", "gradient"), SETTINGS)
+@pytest.mark.parametrize(("beta", "sigma", "gradient", "statistics"), SETTINGS)
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
 @given(
     height=st.integers(1, 6),
@@ -41,12 +42,15 @@ ROUNDING = 2e-5
     regions=st.sampled_from([1, 2, 5, 100]),
     seed=st.integers(0, 2**31),
 )
-def test_vectors_equal_the_formulas(mode, beta, sigma, gradient, height, width, regions, seed):
+def test_vectors_equal_the_formulas(
+    mode, beta, sigma, gradient, statistics, height, width, regions, seed
+):
     image = noise(height, width, seed)
     labels = random_labels(height, width, regions, seed)
-    extract = InterpolationExtractor(beta, sigma=sigma, gradient=gradient, mode=mode)
+    options = {"sigma": sigma, "gradient": gradient, "mode": mode, **statistics}
+    extract = InterpolationExtractor(beta, **options)
     x = extract(from_partition(image, labels)).x
-    expected = expected_vectors(image, labels, beta, sigma=sigma, gradient=gradient, mode=mode)
+    expected = expected_vectors(image, labels, beta, **options)
     assert x.dtype == torch.float32
     assert x.shape == expected.shape == (int(labels.max()) + 1, extract.out_channels)
     assert (x - expected).abs().max() < ROUNDING
@@ -100,9 +104,10 @@ def test_vectors_do_not_depend_on_the_batch():
 
 @pytest.mark.parametrize("gradient", [True, False])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
-def test_derivatives_with_respect_to_pixels(mode, gradient):
+@pytest.mark.parametrize("statistics", [{}, NORMAL], ids=["contrast", "normalised"])
+def test_derivatives_with_respect_to_pixels(statistics, mode, gradient):
     tokens = from_partition(noise(4, 5, 3), random_labels(4, 5, 3, 3))
-    extract = InterpolationExtractor(3, gradient=gradient, mode=mode, sigma=0.3)
+    extract = InterpolationExtractor(3, gradient=gradient, mode=mode, sigma=0.3, **statistics)
 
     def vectors(pixels):
         tokens.pixels = pixels
@@ -143,6 +148,8 @@ def test_repr_and_length():
     assert repr(extract) == (
         "InterpolationExtractor(bins=8, gradient=False, sigma=0.025, mode='bilinear')"
     )
+    normalised = InterpolationExtractor(mean=[0.5, 0.25, 1], std=(1, 2.0, 0.5))
+    assert repr(normalised).endswith("mode='bilinear', mean=(0.5, 0.25, 1.0), std=(1.0, 2.0, 0.5))")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +160,13 @@ def test_repr_and_length():
         ({"sigma": 0.0}, ValueError, "sigma must be positive, got 0"),
         ({"sigma": float("nan")}, ValueError, "sigma must be positive, got nan"),
         ({"mode": "cubic"}, ValueError, "mode must be one of 'bilinear', 'nearest', got 'cubic'"),
+        ({"mean": (0.5,) * 3}, ValueError, "mean and std must be given together"),
+        ({"mean": (0.5,) * 2, "std": (1,) * 3}, ValueError, "mean must be of three channels"),
+        ({"mean": "abc", "std": (1,) * 3}, ValueError, "mean must be of three channels"),
+        ({"mean": (0, 0, None), "std": (1,) * 3}, TypeError, "mean must be a number, got None"),
+        ({"mean": (0, 0, float("inf")), "std": (1,) * 3}, ValueError, "mean must be finite"),
+        ({"mean": (0,) * 3, "std": (1, 0, 1)}, ValueError, "std must be positive"),
+        ({"mean": (0,) * 3, "std": (1, 1e-40, 1)}, ValueError, "std must be in"),
     ],
 )
 def test_wrong_settings_are_refused(unchecked, arguments, error, message):

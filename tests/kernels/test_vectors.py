@@ -22,8 +22,13 @@ pytest.importorskip("numba")
 
 from spitgraph.extractors.interpolation.cpu.vectors import token_vectors  # noqa: E402
 
+#: Mean and deviation by which colour is normalised.
+NORMAL = {"mean": (0.48, 0.46, 0.41), "std": (0.27, 0.26, 0.28)}
 
-def fused_vectors(tokens, bins=16, *, sigma=0.05, gradient=True, mode="bilinear"):
+
+def fused_vectors(
+    tokens, bins=16, *, sigma=0.05, gradient=True, mode="bilinear", mean=None, std=None
+):
     heights, widths = tokens.image_size.t().tolist()
     counts = tokens.ptr.diff().tolist() if "ptr" in tokens else [tokens.num_nodes]
     return token_vectors(
@@ -38,6 +43,8 @@ def fused_vectors(tokens, bins=16, *, sigma=0.05, gradient=True, mode="bilinear"
         sigma,
         gradient,
         mode,
+        mean,
+        std,
     )
 
 
@@ -78,13 +85,22 @@ def token_graph(kind, height, width, seed, eight_bit, flat):
     sigma=st.sampled_from([1e-3, 0.025, 0.05, 0.3, 10.0]),
     gradient=st.booleans(),
     mode=st.sampled_from(["bilinear", "nearest"]),
+    statistics=st.sampled_from([{}, NORMAL]),
 )
 @examples(60)
 def test_vectors_equal_the_plain_ones(
-    kind, height, width, seed, eight_bit, flat, bins, sigma, gradient, mode
+    kind, height, width, seed, eight_bit, flat, bins, sigma, gradient, mode, statistics
 ):
     tokens = token_graph(kind, height, width, seed, eight_bit, flat)
-    assert_equal_to_plain(tokens, bins, sigma=sigma, gradient=gradient, mode=mode)
+    assert_equal_to_plain(tokens, bins, sigma=sigma, gradient=gradient, mode=mode, **statistics)
+
+
+def test_normalised_colour_is_that_of_the_plain_path_bit_for_bit():
+    tokens = PatchTokenizer(4)(noise(12, 8))
+    came = fused_vectors(tokens, 4, gradient=False, mode="nearest", **NORMAL)
+    mean, std = torch.tensor(NORMAL["mean"]), torch.tensor(NORMAL["std"])
+    patches = ((tokens.pixels - mean) / std).view(3, 4, 2, 4, 3).transpose(1, 2)
+    assert torch.equal(came.view(3, 2, 4, 4, 4)[..., :3], patches)
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])

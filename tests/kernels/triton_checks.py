@@ -282,9 +282,13 @@ def test_described_regions(label_maps):
     check()
 
 
-def assert_vectors_as_plain(maps, bins, sigma, gradient, mode):
+#: Mean and deviation by which colour is normalised, or none.
+STATISTICS = {}, {"mean": (0.48, 0.46, 0.41), "std": (0.27, 0.26, 0.28)}
+
+
+def assert_vectors_as_plain(maps, bins, sigma, gradient, mode, **statistics):
     images, batch = batch_of(maps)
-    extract = InterpolationExtractor(bins, sigma=sigma, gradient=gradient, mode=mode)
+    extract = InterpolationExtractor(bins, sigma=sigma, gradient=gradient, mode=mode, **statistics)
     tokens = [
         from_partition(pixels.t().unflatten(1, size), cluster.view(size))
         for pixels, size, cluster, *_ in images
@@ -297,6 +301,7 @@ def assert_vectors_as_plain(maps, bins, sigma, gradient, mode):
         sigma=sigma,
         gradient=gradient,
         mode=mode,
+        **statistics,
         **batch,
     ).cpu()
     assert came.shape == expected.shape
@@ -311,9 +316,10 @@ def test_vectors(label_maps, mode):
         bins=st.integers(2, 7),
         sigma=st.sampled_from([0.025, 0.05, 0.5]),
         gradient=st.booleans(),
+        statistics=st.sampled_from(STATISTICS),
     )
-    def check(maps, bins, sigma, gradient):
-        assert_vectors_as_plain(maps, bins, sigma, gradient, mode)
+    def check(maps, bins, sigma, gradient, statistics):
+        assert_vectors_as_plain(maps, bins, sigma, gradient, mode, **statistics)
 
     check()
 
@@ -337,3 +343,9 @@ def test_vectors_of_large_regions():
     labels[20:, 3:30] = 1
     labels[5, 6] = 2
     assert_vectors_as_plain([labels, labels[:7]], 17, 0.05, True, "bilinear")
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_vectors_of_normalised_colour(mode):
+    labels = torch.arange(8 * 9).view(8, 9) % 5
+    assert_vectors_as_plain([labels, labels[:3]], 4, 0.05, False, mode, **STATISTICS[1])

@@ -104,10 +104,12 @@ def compile_the_others():
     pixels = torch.rand(HEIGHT * WIDTH, 3)
     describe_regions([torch.rand(3, HEIGHT, WIDTH)], cluster, [1])
     size, box = torch.tensor([HEIGHT * WIDTH]), torch.tensor([[0, 0, WIDTH, HEIGHT]])
-    for mode in ("bilinear", "nearest"):
+    normal = [0.5] * 3, [0.25] * 3
+    for mode, statistics in (("bilinear", ()), ("nearest", ()), ("bilinear", normal)):
         token_vectors(
-            pixels, cluster, size, box, [HEIGHT], [WIDTH], [1], 16, 0.05, mode == "bilinear", mode
-        )
+            pixels, cluster, size, box, [HEIGHT], [WIDTH], [1], 16, 0.05, mode == "bilinear", mode,
+            *statistics,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

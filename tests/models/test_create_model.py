@@ -124,6 +124,11 @@ def test_a_told_width_gets_heads_of_64():
         {"name": "spit_tiny_16", "num_tokens": 12, "token_budget": 8, "drop_path": 0.1},
         {"name": "vit_tiny_16", "qkv_bias": True, "mlp_ratio": 100 / 32, "sigma": 0.07},
         {"name": "rvit_tiny_16", "image_size": 96},
+        {"name": "vit_tiny_16", "norm_pre": True, "norm_eps": 1e-5, "activation": "quick_gelu"},
+        {"name": "vit_tiny_16", "mean": [0.5] * 3, "std": (0.2, 0.3, 1), "position_grid": [2, 3]},
+        {"name": "spit_tiny_16", "registers": 3, "head": "projection", "pool": "attention"},
+        {"name": "spit_tiny_16", "class_token": False, "pool": "mean", "head": "none"},
+        {"name": "rvit_tiny_16", "pool": "mean_norm", "registers": 1},
     ],
     ids=str,
 )
@@ -151,12 +156,12 @@ def test_the_configuration_knows_of_exchanged_parts():
 @pytest.mark.parametrize(
     "change",
     [
-        lambda model: setattr(model, "head", torch.nn.Identity()),
+        lambda model: setattr(model, "head", torch.nn.Sequential(model.head)),
         lambda model: setattr(model, "tokenizer", torch.nn.Identity()),
         lambda model: setattr(model, "extractor", torch.nn.Identity()),
         lambda model: setattr(model.extractor, "mode", "nearest"),
         lambda model: setattr(model.backbone.blocks[1].mlp, "fc3", torch.nn.Linear(2, 2)),
-        lambda model: setattr(model, "head", torch.nn.Linear(32, 11, bias=False)),
+        lambda model: setattr(model.backbone.blocks[1].mlp, "fc1", torch.nn.Linear(32, 99)),
     ],
 )
 def test_models_of_other_parts_have_no_configuration(change):
@@ -213,6 +218,18 @@ def test_overrides_of_other_tokenizers_are_refused(name, override):
         ({"similarity": "l1"}, ValueError),
         ({"gradient": 1}, TypeError),
         ({"qkv_bias": None}, TypeError),
+        ({"mean": (0.5, 0.5, 0.5)}, ValueError),
+        ({"std": (0.2, 0.0, 0.2), "mean": (0.5, 0.5, 0.5)}, ValueError),
+        ({"position_grid": 14}, ValueError),
+        ({"position_grid": (14, 0)}, ValueError),
+        ({"class_token": False}, ValueError),
+        ({"class_token": 1, "pool": "mean"}, TypeError),
+        ({"registers": -1}, ValueError),
+        ({"norm_pre": None}, TypeError),
+        ({"norm_eps": 0}, ValueError),
+        ({"activation": "relu"}, ValueError),
+        ({"pool": "max"}, ValueError),
+        ({"head": None}, ValueError),
     ],
     ids=str,
 )

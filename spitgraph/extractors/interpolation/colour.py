@@ -4,8 +4,20 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from spitgraph.pixels import adjust_contrast
+
+#: Mean and deviation of red, green and blue.
+Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
 #: Samples handled at a time, which bounds the memory.
 CHUNK = 2**16
+
+
+def colours(image: Float[Tensor, "3 H W"], statistics: Statistics | None) -> Float[Tensor, "HW 3"]:
+    """What colour is read: contrast-adjusted (METHOD 3.1.1), or (image − mean)/std."""
+    if statistics is None:
+        return adjust_contrast(image).flatten(1).t().contiguous()
+    mean, std = torch.tensor(statistics, dtype=image.dtype, device=image.device)
+    return (image.flatten(1).t() - mean).div_(std).contiguous()
 
 
 def box_positions(low: Int64[Tensor, " N"], high: Int64[Tensor, " N"], bins: int) -> Tensor:

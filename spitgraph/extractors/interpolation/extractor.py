@@ -1,18 +1,23 @@
 """φ: what a region looks like, where it is and how rough it is, as a vector of fixed length."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from spitgraph.batching import with_node_attribute
-from spitgraph.checks import boolean, integer, one_of, positive
+from spitgraph.checks import boolean, channel_statistics, integer, one_of, positive
 from spitgraph.data import TokenData
 from spitgraph.extractors.base import Extractor
 from spitgraph.extractors.interpolation import operator
-from spitgraph.extractors.interpolation.colour import SAMPLERS, sample_colours
+from spitgraph.extractors.interpolation.colour import (
+    SAMPLERS,
+    Statistics,
+    colours,
+    sample_colours,
+)
 from spitgraph.extractors.interpolation.histogram import (
     joint_histogram,
     lattice_kernels,
@@ -23,7 +28,7 @@ from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.kernels import fused
 from spitgraph.modes import exact_device, is_transformed, without_autocast
 from spitgraph.pixel_map import map_counts, stored, stored_sizes
-from spitgraph.pixels import adjust_contrast, gradients
+from spitgraph.pixels import gradients
 
 #: Within these, the Gaussians of float32 neither overflow nor vanish.
 NARROWEST, WIDEST = 1e-30, 1e30
@@ -32,8 +37,9 @@ NARROWEST, WIDEST = 1e-30, 1e30
 class InterpolationExtractor(Extractor):
     """Token vectors by interpolation and joint histograms (METHOD 4; Aasan et al. 2024, §2.2).
 
-    For each of β×β bins, row by row: red, green and blue of the region stretched to β×β samples,
-    the joint histogram of its pixels' positions, and, with `gradient`, that of their gradients.
+    For each of β×β bins, row by row: red, green and blue of the region stretched to β×β samples
+    (contrast-adjusted, or normalised by `mean` and `std`), the joint histogram of its pixels'
+    positions, and, with `gradient`, that of their gradients.
     Works for any tokenizer, any partition and mixed image sizes; differentiable with respect to
     `pixels`.
 
@@ -46,13 +52,23 @@ class InterpolationExtractor(Extractor):
         gradient: Whether the gradient histogram is part of the vector.
         sigma: Standard deviation of the histograms' Gaussian, in units of half the longer side.
         mode: `"bilinear"`, or `"nearest"`, which with square patches of side β is their pixels.
+        mean: With `std`, colour is (RGB − mean)/std, as plain vision transformers read it, in place
+            of the contrast-adjusted one; three numbers.
+        std: See `mean`; three positive numbers.
 
     Raises:
         ValueError, TypeError: An argument is outside its range or of another type.
     """
 
     def __init__(
-        self, bins: int = 16, *, gradient: bool = True, sigma: float = 0.05, mode: str = "bilinear"
+        self,
+        bins: int = 16,
+        *,
+        gradient: bool = True,
+        sigma: float = 0.05,
+        mode: str = "bilinear",
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.bins = integer(bins, "bins", minimum=2)
@@ -61,6 +77,16 @@ class InterpolationExtractor(Extractor):
         if not NARROWEST <= self.sigma <= WIDEST:
             raise ValueError(f"sigma must be in [{NARROWEST}, {WIDEST}], got {sigma}")
         self.mode = one_of(mode, SAMPLERS, "mode")
+        statistics = channel_statistics(mean, std)
+        self.mean = None if statistics is None else statistics[0]
+        self.std = None if statistics is None else statistics[1]
+        if self.std is not None and not all(NARROWEST <= value <= WIDEST for value in self.std):
+            raise ValueError(f"std must be in [{NARROWEST}, {WIDEST}], got {std}")
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """Mean and deviation that colour is normalised by, if it is."""
+        return None if self.mean is None or self.std is None else (self.mean, self.std)
 
     @property
     def layout(self) -> Mapping[str, slice]:
@@ -100,6 +126,8 @@ class InterpolationExtractor(Extractor):
                 self.sigma,
                 self.gradient,
                 self.mode,
+                self.mean,
+                self.std,
             )
         return with_node_attribute(tokens, "x", x)
 
@@ -118,7 +146,7 @@ class InterpolationExtractor(Extractor):
         bbox: Int64[Tensor, "N 4"],
     ) -> Float[Tensor, "N D"]:
         height, width = image.shape[1:]
-        colour = adjust_contrast(image).flatten(1).t().contiguous()
+        colour = colours(image, self.statistics)
         sampled = sample_colours(colour, cluster, bbox, height, width, self.bins, self.mode)
         blocks = pixel_blocks(cluster, size)
         kernels = [lattice_kernels(height, width, self.bins, self.sigma, colour)]
@@ -131,6 +159,8 @@ class InterpolationExtractor(Extractor):
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""
+        shown = "" if self.mean is None else f", mean={self.mean}, std={self.std}"
         return (
             f"bins={self.bins}, gradient={self.gradient}, sigma={self.sigma:g}, mode={self.mode!r}"
+            + shown
         )

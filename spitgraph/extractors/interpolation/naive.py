@@ -19,6 +19,8 @@ def token_vectors(
     sigma: float = 0.05,
     gradient: bool = True,
     mode: str = "bilinear",
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
 ) -> list[list[float]]:
     """The vector of each region: bins row by row, in each its features (METHOD 4.4).
 
@@ -29,13 +31,21 @@ def token_vectors(
         sigma: σ.
         gradient: Whether the texture is part of it.
         mode: `"bilinear"` or `"nearest"`.
+        mean: With `std`, colour is (x − mean)/std, channel by channel, and not contrast-adjusted.
+        std: See `mean`.
     """
     height, width = len(label), len(label[0])
     longest = max(height, width)
-    colour = [
-        [[contrast(x, *of) for x in row] for row in table]
-        for table, of in zip(image, CONTRAST, strict=True)
-    ]
+    if mean is None or std is None:
+        colour = [
+            [[contrast(x, *of) for x in row] for row in table]
+            for table, of in zip(image, CONTRAST, strict=True)
+        ]
+    else:
+        colour = [
+            [[(x - m) / s for x in row] for row in table]
+            for table, m, s in zip(image, mean, std, strict=True)
+        ]
     grey = [
         [sum(values) / 3 for values in zip(*rows, strict=True)] for rows in zip(*image, strict=True)
     ]

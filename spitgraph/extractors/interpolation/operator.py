@@ -30,8 +30,8 @@ def vectors_of_tokens(pixels: Tensor, *arguments: Any) -> Tensor:
     mutates_args=(),
     device_types=CPU,
     schema="(Tensor pixels, Tensor cluster, Tensor size, Tensor bbox, SymInt[] heights, "
-    "SymInt[] widths, SymInt[] counts, SymInt bins, float sigma, bool gradient, str mode) "
-    "-> Tensor",
+    "SymInt[] widths, SymInt[] counts, SymInt bins, float sigma, bool gradient, str mode, "
+    "float[]? mean=None, float[]? std=None) -> Tensor",
 )
 def token_vectors(
     pixels: Tensor,
@@ -45,6 +45,8 @@ def token_vectors(
     sigma: float,
     gradient: bool,
     mode: str,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Tensor:
     """Vectors of tokens (METHOD 4), to 2e-6 of the plain path.
 
@@ -60,6 +62,8 @@ def token_vectors(
         sigma: Standard deviation of the histograms' Gaussian.
         gradient: Whether the gradient histogram is wanted.
         mode: `"bilinear"` or `"nearest"`.
+        mean: With `std`, what plain colour is normalised by, three numbers each.
+        std: See `mean`.
 
     Returns:
         [N, (4 + gradient)·β²] float32.
@@ -78,6 +82,8 @@ def token_vectors(
         sigma,
         gradient,
         mode,
+        mean,
+        std,
     )
 
 
@@ -90,5 +96,5 @@ def _(*arguments: Any) -> Tensor:
 
 @token_vectors.register_fake
 def _(pixels: Tensor, cluster: Tensor, size: Tensor, *others: Any) -> Tensor:
-    *_, bins, _, gradient, _ = others
+    bins, _, gradient, *_ = others[4:]
     return pixels.new_empty(size.shape[0], VectorLayout(bins, gradient).length)

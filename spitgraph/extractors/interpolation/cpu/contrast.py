@@ -1,4 +1,4 @@
-"""Colour contrast of every pixel (METHOD 3.1.1): from a table, or by the formula."""
+"""Colour of every pixel: contrast (METHOD 3.1.1) from a table or by the formula; or plain."""
 
 import math
 
@@ -30,6 +30,15 @@ def adjust_contrast(pixels: np.ndarray, colour: np.ndarray) -> None:
         part, result = pixels[start : start + ROW], colour[start : start + ROW]
         if not look_up(part, result):
             compute(part, result)
+
+
+@kernel
+def normalise(pixels: np.ndarray, statistics: np.ndarray, colour: np.ndarray) -> None:
+    """(RGB − mean)/std [n, 3] of pixels [n, 3]; statistics [2, 3] float32 hold mean and std."""
+    mean, std = statistics
+    for i in range(len(pixels)):
+        for channel in range(3):
+            colour[i, channel] = (pixels[i, channel] - mean[channel]) / std[channel]
 
 
 @kernel

@@ -33,7 +33,7 @@ def describe_tokens(
     """Vectors [n, β, β, C] of some tokens of an image, numbered from `first`.
 
     Args:
-        colour: [HW · 3 + 1] float32, contrast adjusted; the last is any number.
+        colour: [HW · 3 + 1] float32, prepared; the last is any number.
         region: [HW] int32, token of each pixel.
         width: W.
         texture: [HW, 2] float32, gradients over √2·σ, sorted by token.

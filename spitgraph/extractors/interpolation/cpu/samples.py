@@ -139,7 +139,7 @@ def bilinear_samples(
     """Bilinear colour times bilinear mask at every position.
 
     Args:
-        colour: [HW · 3 + 1] float32, contrast adjusted; the last is any number.
+        colour: [HW · 3 + 1] float32, prepared; the last is any number.
         region_of: [HW] int32, region of each pixel.
         width: W.
         region: Which one.

@@ -6,7 +6,7 @@ looked up in the same groups however an image is divided, so that neither batch 
 a bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from spitgraph.extractors.interpolation.cpu.contrast import adjust_contrast
+from spitgraph.extractors.interpolation.cpu.contrast import adjust_contrast, normalise
 from spitgraph.extractors.interpolation.cpu.describe import describe_tokens
 from spitgraph.extractors.interpolation.cpu.gaussians import TILE
 from spitgraph.extractors.interpolation.cpu.runs import find_runs, sort_pixels, sort_runs
@@ -47,6 +47,8 @@ def token_vectors(
     sigma: float,
     gradient: bool,
     mode: str,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Float32[Tensor, "N D"]:
     """Token vectors of a batch of images, as `InterpolationExtractor` describes them.
 
@@ -62,6 +64,8 @@ def token_vectors(
         sigma: Standard deviation of the histograms' Gaussian.
         gradient: Whether there is a histogram of gradients.
         mode: `"bilinear"` or `"nearest"`.
+        mean: With `std`, what plain colour is normalised by, three numbers each.
+        std: See `mean`.
 
     Raises:
         ValueError: `cluster` or `bbox` reaches beyond an image.
@@ -70,6 +74,7 @@ def token_vectors(
     x = empty(size.numel(), channels * bins * bins, dtype=np.float32)
     scale = np.float32(min(0.5**0.5 / sigma, np.finfo(np.float32).max))
     centres = scaled_centres(bins, scale)
+    statistics = None if mean is None else np.array([mean, std], np.float32)
     areas = [height * width for height, width in zip(heights, widths, strict=True)]
     images = []
     first = 0
@@ -83,7 +88,9 @@ def token_vectors(
     ):
         tables = *position_kernels(max(height, width), bins, sigma), centres
         arrays = (part.numpy() for part in parts)
-        images.append(ImageVectors(height, width, first, scale, tables, mode == "nearest", *arrays))
+        work = ImageVectors(height, width, first, scale, tables, mode == "nearest", *arrays)
+        work.statistics = statistics
+        images.append(work)
         first += images[-1].num_tokens
     small, large = [], images
     if sum(area <= SMALL for area in areas) >= MANY * torch.get_num_threads():
@@ -110,7 +117,13 @@ class ImageVectors:
         size: [N] int64.
         bbox: [N, 4] int64.
         vectors: [N, β, β, C] float32, filled.
+
+    Attributes:
+        statistics: [2, 3] float32, mean and deviation that colour is normalised by; by default it
+            is contrast-adjusted.
     """
+
+    statistics: np.ndarray | None = None
 
     def __init__(
         self,
@@ -186,7 +199,11 @@ class ImageVectors:
 
     def _adjust(self, begin: int, end: int) -> None:
         part = slice(begin, end)  # begins with a group of pixels that are looked up together
-        adjust_contrast(self.pixels[part], self.colour[:-1].reshape(-1, 3)[part])
+        pixels, colour = self.pixels[part], self.colour[:-1].reshape(-1, 3)[part]
+        if self.statistics is None:
+            adjust_contrast(pixels, colour)
+        else:
+            normalise(pixels, self.statistics, colour)
 
     def _gradients(self, first: int, last: int) -> None:
         gradients(self.pixels, self.width, first, last, self.scale, self.place, self.texture)

@@ -12,6 +12,7 @@ def warm_up() -> None:
     cluster = (torch.arange(height * width) % width >= width // 2).long()
     size = cluster.bincount()
     bbox = torch.tensor([[0, 0, 3, 4], [3, 0, 6, 4]])
-    for gradient, mode in ((True, "bilinear"), (False, "nearest")):
+    normal = [0.5] * 3, [0.25] * 3
+    for gradient, mode, statistics in ((True, "bilinear", ()), (False, "nearest", normal)):
         sizes = [height], [width], [2]
-        token_vectors(pixels, cluster, size, bbox, *sizes, 5, 0.05, gradient, mode)
+        token_vectors(pixels, cluster, size, bbox, *sizes, 5, 0.05, gradient, mode, *statistics)

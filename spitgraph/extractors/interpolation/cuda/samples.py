@@ -22,10 +22,10 @@ TERMS = tl.constexpr(8)
 
 @kernel
 def sample_colours(
-    pixels, cluster, bbox, image_of, table, vectors, num_images, num_features,
-    BINS: tl.constexpr, NEAREST: tl.constexpr, BLOCK: tl.constexpr,
+    pixels, cluster, bbox, image_of, table, statistics, vectors, num_images, num_features,
+    BINS: tl.constexpr, NEAREST: tl.constexpr, NORMALISED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Contrast, interpolation and mask of one region's samples, a block of them a program."""
+    """Contrast or norm, interpolation and mask of a region's samples, a block of them a program."""
     region = tl.program_id(0).to(tl.int64)
     image = tl.load(image_of + region)
     start = tl.load(table + num_images * START + image)
@@ -63,11 +63,17 @@ def sample_colours(
         own = tl.load(cluster + pixel, mask=inside, other=-1) == region
         mask += tl.where(own, weight, 0.0)
         at = pixels + 3 * pixel
-        red += weight * contrast(tl.load(at, mask=inside, other=0.0), RED_INNER, RED_OUTER)
-        green += weight * contrast(
-            tl.load(at + 1, mask=inside, other=0.0), GREEN_INNER, GREEN_OUTER
-        )
-        blue += weight * contrast(tl.load(at + 2, mask=inside, other=0.0), BLUE_INNER, BLUE_OUTER)
+        r = tl.load(at, mask=inside, other=0.0)
+        g = tl.load(at + 1, mask=inside, other=0.0)
+        b = tl.load(at + 2, mask=inside, other=0.0)
+        if NORMALISED:
+            red += weight * normal(r, statistics)
+            green += weight * normal(g, statistics + 1)
+            blue += weight * normal(b, statistics + 2)
+        else:
+            red += weight * contrast(r, RED_INNER, RED_OUTER)
+            green += weight * contrast(g, GREEN_INNER, GREEN_OUTER)
+            blue += weight * contrast(b, BLUE_INNER, BLUE_OUTER)
     out = vectors + (region * (BINS * BINS) + sample) * num_features
     tl.store(out, red * mask, mask=inside)
     tl.store(out + 1, green * mask, mask=inside)
@@ -78,6 +84,12 @@ def sample_colours(
 def between(low, high, step, BINS: tl.constexpr):
     """Position `step` of BINS from low to high, both included, in float64."""
     return low + (step * (high - low)).to(tl.float64) / (BINS - 1)
+
+
+@kernel
+def normal(value, statistics):
+    """(value − mean)/std of a channel; its mean is followed by those of the others, then std."""
+    return (value - tl.load(statistics)) / tl.load(statistics + 3)
 
 
 @kernel

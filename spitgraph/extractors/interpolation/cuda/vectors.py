@@ -1,5 +1,6 @@
 """Token vectors of a batch; compare `spitgraph.extractors.interpolation`."""
 
+from collections.abc import Sequence
 from itertools import accumulate
 
 import torch
@@ -29,6 +30,8 @@ def token_vectors(
     sigma: float,
     gradient: bool,
     mode: str,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Float32[Tensor, "N D"]:
     """What `InterpolationExtractor` computes, to 2e-6. The host waits once, for the check.
 
@@ -44,6 +47,8 @@ def token_vectors(
         sigma: Standard deviation of the histograms' Gaussian.
         gradient: Whether the gradient histogram is part of the vector.
         mode: `"bilinear"` or `"nearest"`.
+        mean: With `std`, what plain colour is normalised by, three numbers each.
+        std: See `mean`.
 
     Raises:
         ValueError: `cluster` or `bbox` reaches beyond an image, or there are too many images.
@@ -59,6 +64,9 @@ def token_vectors(
     image_of = image_of.repeat_interleave(table[TOKENS.value], output_size=num_regions)
     check_reach(cluster, bbox, table, image_of)
 
+    statistics = None
+    if mean is not None and std is not None:
+        statistics = torch.tensor([*mean, *std], dtype=torch.float32).to(device)
     vectors = torch.empty(num_regions, bins**2 * features, device=device)
     by_region = (num_regions, triton.cdiv(bins**2, CELLS))
     samples.sample_colours[by_region](
@@ -67,11 +75,13 @@ def token_vectors(
         bbox=bbox.contiguous(),
         image_of=image_of,
         table=table,
+        statistics=statistics,
         vectors=vectors,
         num_images=images,
         num_features=features,
         BINS=bins,
         NEAREST=mode == "nearest",
+        NORMALISED=statistics is not None,
         BLOCK=CELLS,
         enable_fp_fusion=False,
     )

@@ -1,0 +1,195 @@
+"""A pretrained plain vision transformer as a model: its own features on its own patches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spitgraph.checks import channel_statistics, integer, one_of
+from spitgraph.extractors import Extractor
+from spitgraph.extractors.interpolation.layout import VectorLayout
+from spitgraph.models.assign import assign
+from spitgraph.models.configurations import Configuration, configure
+from spitgraph.models.factory import build
+from spitgraph.models.families import FAMILIES
+from spitgraph.models.files import ForeignContentError, state_dict
+from spitgraph.models.infer import inferred_arguments
+from spitgraph.models.patch_embedding import colour_rows, resized_grid
+from spitgraph.models.retrofit import neutral_parts
+from spitgraph.models.vit import BIAS, CLASS, KERNELS, POSITIONS, SOURCE, PlainViT, read_vit
+from spitgraph.nn import SPiT
+from spitgraph.settings import Settings
+
+#: Families of models by what images are cut into.
+TOKENIZERS = {"patch": "vit", "superpixel": "spit", "voronoi": "rvit"}
+#: Arguments of `create_model` that no weights tell.
+FREE = ("token_budget", "drop_path", "graph_bias", "pool", "num_heads", "norm_eps", "sigma")
+#: ε of LayerNorms, which weights do not tell: with a norm before the blocks, CLIP's.
+NORM_EPS, CLIP_NORM_EPS = 1e-6, 1e-5
+#: What the state dict calls the parts of γ.
+NAMES = {
+    "embedder.linear.weight": KERNELS,
+    "embedder.linear.bias": BIAS,
+    "embedder.cls_token": CLASS,
+    "embedder.position_table": POSITIONS,
+}
+
+
+@torch.no_grad()
+def from_vit(
+    vit_state_dict: Mapping[str, Any],
+    *,
+    tokenizer: str = "patch",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    activation: str = "gelu",
+    image_size: int | tuple[int, int] | None = None,
+    extractor: Extractor | None = None,
+    **settings: Any,
+) -> SPiT:
+    """The model that a pretrained plain ViT's state dict describes, with its weights.
+
+    Width, depth, patch size, biases, LayerScale, a norm before the blocks, registers, class token,
+    pooling and head are read off names and shapes. On square patches it gives the ViT's own
+    features and logits, up to rounding:
+
+    * Colour is (RGB − mean)/std, sampled at the pixels of the patch: γ's colour rows are the patch
+      projection. Position histograms, which are part of a vector, weigh 0.
+    * Positions are read from the ViT's own table where a token's centroid lies
+      (`TokenEmbedder`): a patch of the grid gets its own entry. For another `image_size` the table
+      is resized, bicubic with antialiasing, as timm does.
+    * Positions of class token and registers, where they have some, are added to these.
+
+    With another tokenizer the weights are the same: a region is stretched to the size of a patch,
+    what is not of it is 0, and its position is that of its centroid. A ViT that was not trained so
+    reads it as foreign.
+
+    Args:
+        vit_state_dict: Tensors by name, which `load_weights` says where to look for.
+        tokenizer: `"patch"`, `"superpixel"` or `"voronoi"`.
+        mean: What the ViT's input was centred by, of red, green and blue in [0, 1]. Without it and
+            `std`, it reads RGB in [0, 1] as it is.
+        std: What it was then divided by.
+        activation: `"gelu"`, `"quick_gelu"` (OpenAI's CLIP) or `"gelu_tanh"` (SigLIP).
+        image_size: Side in pixels of the square images that the model is meant for, or (H, W); by
+            default that of the table of positions. It reads others just as well, with positions
+            interpolated in the table.
+        extractor: What makes vectors, in place of an `InterpolationExtractor`; its `layout` must
+            have `red`, `green` and `blue`, each of a square number of samples. It is the one to
+            know of mean and std.
+        settings: Options of the tokenizer, such as `num_tokens` (by default, as many as patches);
+            what weights do not tell, `num_heads` (by default heads of 64), `norm_eps` (by default
+            1e-5 with a norm before the blocks, as in CLIP, and 1e-6 without) and `pool` (see
+            `Backbone`); and `token_budget`, `drop_path`, `graph_bias` and `sigma` of
+            `create_model`.
+
+    Raises:
+        ValueError: A key is missing or left over, a tensor has another shape (it is named), or a
+            value is outside its range.
+        TypeError: There is no such setting, or an argument is of another type.
+    """
+    family = TOKENIZERS[one_of(tokenizer, TOKENIZERS, "tokenizer")]
+    statistics = channel_statistics(mean, std) or ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    try:
+        tensors = state_dict(vit_state_dict)
+    except ForeignContentError as error:
+        raise ForeignContentError(f"vit_state_dict: {error}") from None
+    size = None if image_size is None else sides(image_size)
+    vit = sized(read_vit(tensors, size), size)
+    told = {
+        **tokenizer_defaults(family, vit, settings),
+        **checked_settings(family, settings),
+        "mean": statistics[0],
+        "std": statistics[1],
+        "activation": activation,
+        "image_size": square_size(vit),
+    }
+    model = build(configuration_for(vit, family, told), extractor)
+    weights = embedding_weights(vit, model) | vit.tensors
+    assign(model, neutral_parts(model, weights) | weights, NAMES | vit.names, SOURCE)
+    return model.eval()
+
+
+def configuration_for(vit: PlainViT, family: str, told: Mapping[str, Any]) -> Configuration:
+    """The configuration that names and shapes tell, with what else is told."""
+    shapes = {key: tuple(value.shape) for key, value in vit.tensors.items()}
+    bins = vit.patch_size
+    shapes |= {
+        "embedder.linear.weight": (len(vit.kernels), VectorLayout(bins, gradient=False).length),
+        "embedder.position_table": (1, *vit.grid.shape),
+    }
+    if vit.class_token is not None:
+        shapes["embedder.cls_token"] = (1, 1, len(vit.kernels))
+    if len(vit.registers):
+        shapes["embedder.reg_token"] = (1, *vit.registers.shape)
+    try:
+        read = inferred_arguments(shapes, family, told.get("num_heads"))
+    except ValueError as error:
+        raise ValueError(f"{SOURCE}: {error}") from None
+    norm_eps = CLIP_NORM_EPS if read["norm_pre"] else NORM_EPS
+    return configure(**{**read, "norm_eps": norm_eps, **told})
+
+
+def embedding_weights(vit: PlainViT, model: SPiT) -> dict[str, Tensor]:
+    """What γ holds, by our names."""
+    weights = {
+        "embedder.linear.weight": colour_rows(vit.kernels, model.extractor),
+        "embedder.linear.bias": vit.bias,
+        "embedder.position_table": vit.grid[None],
+    }
+    if vit.class_token is not None:
+        weights["embedder.cls_token"] = vit.class_token[None, None]
+    if len(vit.registers):
+        weights["embedder.reg_token"] = vit.registers[None]
+    return weights
+
+
+def sides(image_size: Any) -> tuple[int, int]:
+    """(H, W), of one number or two."""
+    if not isinstance(image_size, str) and hasattr(image_size, "__len__") and len(image_size) == 2:
+        height, width = image_size
+        return integer(height, "image_size"), integer(width, "image_size")
+    side = integer(image_size, "image_size")
+    return side, side
+
+
+def sized(vit: PlainViT, size: tuple[int, int] | None) -> PlainViT:
+    """The ViT with positions for images of a size."""
+    if size is None:
+        return vit
+    patch = vit.patch_size
+    if any(side % patch for side in size):
+        raise ValueError(f"image_size must be a multiple of {patch}, got {size[0]}×{size[1]}")
+    return replace(vit, grid=resized_grid(vit.grid, *(side // patch for side in size)))
+
+
+def square_size(vit: PlainViT) -> int | None:
+    """Side in pixels of the images that the positions are for, if these are square."""
+    rows, columns, _ = vit.grid.shape
+    return rows * vit.patch_size if rows == columns else None
+
+
+def checked_settings(family: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be told, as it is.
+
+    Raises:
+        TypeError: Something else is told.
+    """
+    known = (*FAMILIES[family].options, *FREE)
+    for key in settings:
+        if key not in known:
+            tokens = FAMILIES[family].tokens
+            raise TypeError(f"{key!r} is no setting; of {tokens}, there are {', '.join(known)}")
+    return dict(settings)
+
+
+def tokenizer_defaults(family: str, vit: PlainViT, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The tokenizer's own defaults, and as many tokens as there are patches."""
+    defaults: dict[str, Any] = {}
+    if family == TOKENIZERS["superpixel"]:
+        defaults |= {option.name: option.default for option in fields(Settings)}
+    if "num_tokens" in FAMILIES[family].options and "levels" not in told:
+        defaults["num_tokens"] = vit.grid.shape[0] * vit.grid.shape[1]
+    return defaults
