@@ -74,7 +74,16 @@ _MODULES = {
     "save_weights": "spitgraph.models",
     "warm_up": "spitgraph.kernels",
 }
-_SUBMODULES = {"inspection", "kernels", "memory", "metrics", "models", "nn", "transforms"}
+_SUBMODULES = {
+    "explain",
+    "inspection",
+    "kernels",
+    "memory",
+    "metrics",
+    "models",
+    "nn",
+    "transforms",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -45,3 +45,9 @@ def test_one_graph_serves_all_token_counts(reports, case):
 def test_a_model_may_be_compiled_from_pictures_on(reports):
     """Without kernels too, which torch.compile does not look into."""
     assert reports["pictures"] < 1e-5
+
+
+def test_attention_is_read_from_a_compiled_model_but_not_from_compiled_parts(reports):
+    whole, refusal = reports["attention"]
+    assert whole
+    assert "no attention weights available" in refusal and "torch.compile" in refusal
