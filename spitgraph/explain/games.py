@@ -149,7 +149,7 @@ def drawn_orders(tree: Hierarchy, level: int, count: int, generator: torch.Gener
 
 
 def drawn_ranks(tree: Hierarchy, level: int, generator: torch.Generator) -> Int64[Tensor, " n"]:
-    """Each region's place in an order, all being equally likely in which parents' regions follow."""
+    """Each region's place in an order in which those of a parent follow, all equally likely."""
     parents, rank = tree.parents, torch.zeros(1, dtype=torch.int64)
     for t in range(len(parents), level - 1, -1):
         regions = tree.num_regions(t)[0]
@@ -182,7 +182,9 @@ def _subsets(others: int) -> tuple[Bool[Tensor, "s k"], Float64[Tensor, " s"]]:
     """All subsets of so many others, and how often exactly these come before one."""
     number = torch.arange(2**others)
     subsets = (number[:, None] >> torch.arange(others)) % 2 == 1
-    share = [factorial(s) * factorial(others - s) / factorial(others + 1) for s in range(others + 1)]
+    share = [
+        factorial(s) * factorial(others - s) / factorial(others + 1) for s in range(others + 1)
+    ]
     return subsets, torch.tensor(share, dtype=torch.float64)[subsets.sum(1)]
 
 

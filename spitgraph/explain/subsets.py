@@ -4,21 +4,26 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from spitgraph.checks import boolean, instance, integer
 from spitgraph.data import TokenData
+from spitgraph.explain.images import in_evaluation, tokens_of
+from spitgraph.models.wrappers import spit_inside
 from spitgraph.nn import SPiT
+from spitgraph.nn.sequences import TokenSequences
 from spitgraph.nn.subsets import subset_edges, subset_sequences
 
 #: Rows that go through the backbone at once, unless a single subset has more: what bounds memory.
 MAX_ROWS = 4096
+#: Seconds after which a progress bar is shown.
+PATIENCE = 0.5
 
 
 @torch.no_grad()
 def subset_logits(
-    model: SPiT,
+    model: nn.Module,
     tokens: TokenData,
     keep: Tensor,
     *,
@@ -33,43 +38,47 @@ def subset_logits(
     for bit, but for subsets of a token or two, whose products another routine makes.)
 
     Args:
-        model: In evaluation mode.
+        model: A `SPiT`; it is in evaluation mode meanwhile.
         tokens: One image's tokens, with `x` set.
         keep: [M, N] boolean, which tokens each subset holds; none have to be.
-        max_rows: Tokens, class tokens included, that the backbone reads at once.
-        progress: Whether to show a progress bar.
+        max_rows: Rows that the backbone reads at once, class tokens and registers included.
+        progress: Whether a progress bar is shown when it takes long.
 
     Raises:
-        ValueError: The tokens are of several images or the model is in training; `keep` is not of N
-            booleans a subset; `x`, or what an option of the model reads, is missing.
+        ValueError: The tokens are of several images; `keep` is not of N booleans a subset; `x`, or
+            what an option of the model reads, is missing.
+        TypeError: No `SPiT`, tokens or mask.
     """
-    instance(model, SPiT, "model", "a SPiT")
-    max_rows = integer(max_rows, "max_rows")
-    if model.training:
-        raise ValueError(
-            "the model is in training, where its answers are random: call model.eval()"
-        )
-    sequences = model.embedder(tokens)
-    if sequences.num_images != 1:
-        raise ValueError(
-            f"expected the tokens of one image, got a batch of {sequences.num_images}: index it"
-        )
-    keep = checked_subsets(keep, sequences.num_nodes).to(sequences.x.device)
-    different, which = keep.unique(dim=0, return_inverse=True)
-    different, which = _largest_first(different, which)
-    other_rows = len(sequences.x) - sequences.num_nodes
-    bar = tqdm(total=len(different), unit="subset", disable=not boolean(progress, "progress"))
-    logits: list[Tensor] = []
-    with bar:
-        for part in _chunks(different, other_rows, max_rows):
-            edges = None
-            if model.backbone.graph_bias is not None and tokens.edge_index is not None:
-                edges = subset_edges(tokens.edge_index, part)
-            features = model.forward_sequences(subset_sequences(sequences, part), edges)
-            # one by one, as of one image: a product of several rows is rounded otherwise
-            logits += [model.head(token) for token in features.class_token.split(1)]
-            bar.update(len(part))
+    spit, tokens = spit_inside(model), instance(tokens, TokenData, "tokens", "TokenData")
+    max_rows, hidden = integer(max_rows, "max_rows"), not boolean(progress, "progress")
+    tokens = tokens_of(spit, tokens)
+    with in_evaluation(spit):
+        sequences = spit.embedder(tokens)
+        if sequences.num_images != 1:
+            raise ValueError(
+                f"expected the tokens of one image, got a batch of {sequences.num_images}: index it"
+            )
+        keep = checked_subsets(keep, sequences.num_nodes).to(sequences.x.device)
+        different, which = keep.unique(dim=0, return_inverse=True)
+        different, which = _largest_first(different, which)
+        logits: list[Tensor] = []
+        with tqdm(total=len(different), unit="subset", delay=PATIENCE, disable=hidden) as bar:
+            for part in _chunks(different, sequences.num_prefix, max_rows):
+                features = _features(spit, tokens, sequences, part)
+                # one by one, as of one image: a product of several rows is rounded otherwise
+                logits += [spit.head(vector) for vector in features.split(1)]
+                bar.update(len(part))
     return torch.cat(logits).index_select(0, which)
+
+
+def _features(
+    model: SPiT, tokens: TokenData, sequences: TokenSequences, keep: Tensor
+) -> Float[Tensor, "M D"]:
+    """What the head reads of some subsets."""
+    edges = None
+    if model.backbone.graph_bias is not None and tokens.edge_index is not None:
+        edges = subset_edges(tokens.edge_index, keep)
+    return model.forward_sequences(subset_sequences(sequences, keep), edges).class_token
 
 
 def checked_subsets(keep: Tensor, num_tokens: int) -> Bool[Tensor, "M N"]:

@@ -10,9 +10,8 @@ from spitgraph.nn.sequences import TokenSequences
 def subset_sequences(sequences: TokenSequences, keep: Bool[Tensor, "M N"]) -> TokenSequences:
     """The sequences of M subsets of one image's tokens, as if each were an image of its own.
 
-    Tokens are embedded once, whatever the number of subsets that hold them. The rows
-    before them, class token and registers, are part of every subset. Node n of subset m has the number
-    m·N + n.
+    Tokens are embedded once, whatever the number of subsets that hold them. The rows before them,
+    class token and registers, are part of every subset. Node n of subset m has the number m·N + n.
 
     Args:
         sequences: Of one image, all of its nodes kept.

@@ -31,7 +31,7 @@ def test_pixels_get_the_mean_colour_of_the_whole_picture():
     assert torch.allclose(filled(image, where), expected)
 
 
-def test_equal_pixels_go_by_priority_and_then_row_by_row():
+def test_equal_pixels_go_by_priority_and_then_row_by_row(unchecked):
     values = torch.tensor([[1.0, 2.0, 1.0], [2.0, 1.0, 3.0]])
     image, counts = torch.rand(3, 2, 3, generator=seeded(0)), torch.arange(7)
     plain = Filling(None, image, values)
@@ -83,7 +83,9 @@ def test_tokens_of_equal_scores_are_filled_one_after_the_other():
     explain.deletion(model, torch.zeros(9), tokens, 0, steps=24, removal="filling")
     for picture in asked:
         is_filled = (picture != noise(12, 16)).any(0).flatten()
-        shares = is_filled.float().view(-1).new_zeros(9).index_add(0, tokens.cluster, is_filled.float())
+        shares = (
+            is_filled.float().view(-1).new_zeros(9).index_add(0, tokens.cluster, is_filled.float())
+        )
         part = (shares > 0) & (shares < tokens.size.float())
         assert part.sum() <= 1
 

@@ -63,7 +63,8 @@ def test_subsets_that_occur_often_are_evaluated_once():
     assert sum(rows) == 3 + int(drawn(3).sum())
 
 
-def test_show_their_progress(capsys):
+def test_show_their_progress(capsys, monkeypatch):
+    monkeypatch.setattr("spitgraph.explain.subsets.PATIENCE", 0)
     model, tokens = make_random_model(), make_random_tokens((COUNT,))[0]
     subset_logits(model, tokens, drawn(), progress=True)
     assert "7/7" in capsys.readouterr().err
@@ -87,9 +88,22 @@ def test_masks_are_booleans_of_every_token(keep, error, unchecked):
         subset_logits(model, tokens, keep)
 
 
-def test_models_in_training_and_batches_are_refused():
-    batch = make_random_tokens((3, 4))
+def test_batches_are_refused():
     with pytest.raises(ValueError, match="one image.*2"):
-        subset_logits(make_random_model(), batch, drawn(2, 7))
-    with pytest.raises(ValueError, match="eval"):
-        subset_logits(make_random_model().train(), batch[0], drawn(2, 3))
+        subset_logits(make_random_model(), make_random_tokens((3, 4)), drawn(2, 7))
+
+
+def test_the_models_mode_is_left_as_it_was():
+    model, tokens = make_random_model(token_budget=3), make_random_tokens((COUNT,))[0]
+    expected = subset_logits(model, tokens, drawn())
+    assert torch.equal(subset_logits(model.train(), tokens, drawn()), expected)
+    assert model.training
+
+
+@pytest.mark.parametrize("pool", ["mean", "mean_norm", "attention"])
+def test_models_without_class_token(pool):
+    model = make_random_model(pool=pool)
+    tokens, keep = make_random_tokens((COUNT,))[0], drawn()
+    keep[1] = False
+    logits = subset_logits(model, tokens, keep)
+    assert torch.allclose(logits, one_by_one(model, tokens, keep), atol=1e-5)
