@@ -32,6 +32,8 @@ def answers(
 ) -> tuple[Float64[Tensor, ""], Float64[Tensor, " m"], Float64[Tensor, " k"]]:
     """p(c) of the whole image, without so many leading parts, and of only so many.
 
+    What several counts ask for is evaluated once.
+
     Args:
         parts: What is removed.
         target: c; None for the class predicted of the whole image.
@@ -41,11 +43,13 @@ def answers(
     Raises:
         ValueError: There is no such class.
     """
-    whole = parts.without(without.new_zeros(1))
-    logits = parts.logits([whole, parts.without(without), parts.only(only)])
+    gone, which_gone = torch.cat([without.new_zeros(1), without]).unique(return_inverse=True)
+    there, which_there = only.unique(return_inverse=True)
+    logits = parts.logits([parts.without(gone), parts.only(there)])
     p = probabilities(logits, chosen(logits[:1], target))
-    p_without, p_only = p[1:].split([len(without), len(only)])
-    return p[0], p_without, p_only
+    p_gone, p_there = p.split([len(gone), len(there)])
+    p_gone, p_there = p_gone[which_gone], p_there[which_there]
+    return p_gone[0], p_gone[1:], p_there
 
 
 @contextmanager

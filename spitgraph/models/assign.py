@@ -115,7 +115,11 @@ def listed(names: list[str]) -> str:
 
 def missing_part(absent: list[str], left_over: list[str]) -> str:
     """What to create the model with, where that is plain from the names."""
-    for part, argument in ((".qkv.bias", "qkv_bias"), ("graph_bias", "graph_bias")):
+    for part, argument in (
+        (".qkv.bias", "qkv_bias"),
+        ("graph_bias", "graph_bias"),
+        ("norm_pre.", "norm_pre"),
+    ):
         if any(part in key for key in left_over) and all(part in key for key in left_over + absent):
             return f"; create it with {argument}=True"
     return ""

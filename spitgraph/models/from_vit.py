@@ -1,24 +1,21 @@
 """A pretrained plain vision transformer as a model: its own features on its own patches."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from spitgraph.checks import channel_statistics, integer, one_of
+from spitgraph.checks import channel_statistics, instance, integer, one_of
 from spitgraph.extractors import Extractor
 from spitgraph.extractors.interpolation.layout import VectorLayout
-from spitgraph.models.assign import assign
 from spitgraph.models.configurations import Configuration, configure
 from spitgraph.models.factory import build
 from spitgraph.models.families import FAMILIES
-from spitgraph.models.files import ForeignContentError, state_dict
 from spitgraph.models.infer import inferred_arguments
-from spitgraph.models.patch_embedding import colour_rows, resized_grid
-from spitgraph.models.retrofit import neutral_parts
-from spitgraph.models.vit import BIAS, CLASS, KERNELS, POSITIONS, SOURCE, PlainViT, read_vit
+from spitgraph.models.patch_embedding import colour_rows
+from spitgraph.models.vit import PlainViT, assign_vit, read_vit, with_grid
+from spitgraph.models.vit_names import SOURCE
 from spitgraph.nn import SPiT
 from spitgraph.settings import Settings
 
@@ -26,15 +23,9 @@ from spitgraph.settings import Settings
 TOKENIZERS = {"patch": "vit", "superpixel": "spit", "voronoi": "rvit"}
 #: Arguments of `create_model` that no weights tell.
 FREE = ("token_budget", "drop_path", "graph_bias", "pool", "num_heads", "norm_eps", "sigma")
-#: ε of LayerNorms, which weights do not tell: with a norm before the blocks, CLIP's.
-NORM_EPS, CLIP_NORM_EPS = 1e-6, 1e-5
-#: What the state dict calls the parts of γ.
-NAMES = {
-    "embedder.linear.weight": KERNELS,
-    "embedder.linear.bias": BIAS,
-    "embedder.cls_token": CLASS,
-    "embedder.position_table": POSITIONS,
-}
+
+#: Mean and deviation by which nothing is normalised.
+UNCHANGED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 @torch.no_grad()
@@ -42,8 +33,8 @@ def from_vit(
     vit_state_dict: Mapping[str, Any],
     *,
     tokenizer: str = "patch",
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: Any = None,
+    std: Any = None,
     activation: str = "gelu",
     image_size: int | tuple[int, int] | None = None,
     extractor: Extractor | None = None,
@@ -62,12 +53,19 @@ def from_vit(
       is resized, bicubic with antialiasing, as timm does.
     * Positions of class token and registers, where they have some, are added to these.
 
+    What is no part of the ViT is left out: text towers, decoders (MAE), poolers (`ViTModel`), and
+    heads beside that of the class token (DeiT's for distillation, DINO's projection). Models with
+    rotary or relative positions, gated perceptrons, windows or stages, and convolutional stems are
+    refused.
+
     With another tokenizer the weights are the same: a region is stretched to the size of a patch,
     what is not of it is 0, and its position is that of its centroid. A ViT that was not trained so
     reads it as foreign.
 
     Args:
-        vit_state_dict: Tensors by name, which `load_weights` says where to look for.
+        vit_state_dict: Tensors by name, those of timm, Hugging Face (ViT, DeiT, Dinov2, CLIP,
+            SigLIP), DINO, DINOv2, MAE or OpenAI's CLIP, alone or in a larger model, and under what
+            training scripts call them (see `load_weights`).
         tokenizer: `"patch"`, `"superpixel"` or `"voronoi"`.
         mean: What the ViT's input was centred by, of red, green and blue in [0, 1]. Without it and
             `std`, it reads RGB in [0, 1] as it is.
@@ -81,7 +79,8 @@ def from_vit(
             know of mean and std.
         settings: Options of the tokenizer, such as `num_tokens` (by default, as many as patches);
             what weights do not tell, `num_heads` (by default heads of 64), `norm_eps` (by default
-            1e-5 with a norm before the blocks, as in CLIP, and 1e-6 without) and `pool` (see
+            1e-5 with a norm before the blocks, as in CLIP, 1e-12 by Hugging Face's names of ViT and
+            DeiT, and 1e-6 otherwise) and `pool` (see
             `Backbone`); and `token_budget`, `drop_path`, `graph_bias` and `sigma` of
             `create_model`.
 
@@ -91,24 +90,26 @@ def from_vit(
         TypeError: There is no such setting, or an argument is of another type.
     """
     family = TOKENIZERS[one_of(tokenizer, TOKENIZERS, "tokenizer")]
-    statistics = channel_statistics(mean, std) or ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    try:
-        tensors = state_dict(vit_state_dict)
-    except ForeignContentError as error:
-        raise ForeignContentError(f"vit_state_dict: {error}") from None
+    statistics = channel_statistics(mean, std)
+    if extractor is not None:
+        instance(extractor, Extractor, "extractor", "an Extractor")
+        if statistics is not None:
+            raise ValueError("mean and std are for the extractor to know, where one is given")
+    mean, std = statistics or UNCHANGED
     size = None if image_size is None else sides(image_size)
-    vit = sized(read_vit(tensors, size), size)
+    vit = read_vit(vit_state_dict, size)
+    if size is not None:
+        vit = with_grid(vit, *(number_of_patches(side, vit.patch_size) for side in size))
     told = {
         **tokenizer_defaults(family, vit, settings),
         **checked_settings(family, settings),
-        "mean": statistics[0],
-        "std": statistics[1],
+        "mean": mean,
+        "std": std,
         "activation": activation,
         "image_size": square_size(vit),
     }
     model = build(configuration_for(vit, family, told), extractor)
-    weights = embedding_weights(vit, model) | vit.tensors
-    assign(model, neutral_parts(model, weights) | weights, NAMES | vit.names, SOURCE)
+    assign_vit(model, vit, colour_rows(vit.kernels, model.extractor), vit.bias)
     return model.eval()
 
 
@@ -128,22 +129,7 @@ def configuration_for(vit: PlainViT, family: str, told: Mapping[str, Any]) -> Co
         read = inferred_arguments(shapes, family, told.get("num_heads"))
     except ValueError as error:
         raise ValueError(f"{SOURCE}: {error}") from None
-    norm_eps = CLIP_NORM_EPS if read["norm_pre"] else NORM_EPS
-    return configure(**{**read, "norm_eps": norm_eps, **told})
-
-
-def embedding_weights(vit: PlainViT, model: SPiT) -> dict[str, Tensor]:
-    """What γ holds, by our names."""
-    weights = {
-        "embedder.linear.weight": colour_rows(vit.kernels, model.extractor),
-        "embedder.linear.bias": vit.bias,
-        "embedder.position_table": vit.grid[None],
-    }
-    if vit.class_token is not None:
-        weights["embedder.cls_token"] = vit.class_token[None, None]
-    if len(vit.registers):
-        weights["embedder.reg_token"] = vit.registers[None]
-    return weights
+    return configure(**{**read, "norm_eps": vit.norm_eps, **told})
 
 
 def sides(image_size: Any) -> tuple[int, int]:
@@ -155,14 +141,11 @@ def sides(image_size: Any) -> tuple[int, int]:
     return side, side
 
 
-def sized(vit: PlainViT, size: tuple[int, int] | None) -> PlainViT:
-    """The ViT with positions for images of a size."""
-    if size is None:
-        return vit
-    patch = vit.patch_size
-    if any(side % patch for side in size):
-        raise ValueError(f"image_size must be a multiple of {patch}, got {size[0]}×{size[1]}")
-    return replace(vit, grid=resized_grid(vit.grid, *(side // patch for side in size)))
+def number_of_patches(side: int, patch_size: int) -> int:
+    """Patches along a side of an image."""
+    if side % patch_size:
+        raise ValueError(f"image_size must be a multiple of {patch_size}, got {side}")
+    return side // patch_size
 
 
 def square_size(vit: PlainViT) -> int | None:

@@ -1,7 +1,6 @@
 """A plain ViT's patch embedding as rows of γ: kernels of side β, positions through histograms."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float64
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from spitgraph.extractors import Extractor, InterpolationExtractor
+from spitgraph.extractors.interpolation.colour import Statistics
 from spitgraph.extractors.interpolation.layout import COLOUR
 from spitgraph.pixels import adjust_contrast
 from spitgraph.tokenizers import PatchTokenizer
@@ -71,31 +71,39 @@ def colour_rows(
 
 
 def position_rows(
-    grid: Float64[Tensor, "g g D"], extractor: InterpolationExtractor, patch_size: int
+    grid: Float64[Tensor, "g h D"], extractor: InterpolationExtractor, patch_size: int
 ) -> Float64[Tensor, "D bins2"]:
     """W of least norm with W·h = p for every patch, or as nearly as bins allow.
 
     Args:
-        grid: p, one row a patch of a square image.
+        grid: p, one row a patch of an image.
         extractor: What makes h, a patch's position histogram.
         patch_size: Side of the patches in pixels.
     """
-    side = len(grid)
-    image = torch.zeros(3, side * patch_size, side * patch_size, device="cpu")
+    rows, columns = grid.shape[:2]
+    image = torch.zeros(3, rows * patch_size, columns * patch_size, device="cpu")
     tokens = extractor(PatchTokenizer(patch_size)(image))
-    histograms = tokens.x[:, extractor.layout["position"]].double()  # [g², β²]
+    histograms = tokens.x[:, extractor.layout["position"]].double()  # [g·h, β²]
     inverse = torch.linalg.pinv(histograms, rtol=RANK_TOLERANCE)
     return (inverse @ grid.flatten(0, 1)).t()
 
 
 def input_map(
-    mean: Sequence[float], std: Sequence[float]
+    extractor: InterpolationExtractor, statistics: Statistics | None
 ) -> tuple[Float64[Tensor, " 3"], Float64[Tensor, " 3"]]:
-    """(a, b) for which a·f + b is nearest to (x − mean)/std, f the colour that φ gives x.
+    """(a, b) for which a·f + b is (x − mean)/std, f the colour that φ gives x.
 
-    Channel by channel, over values x of [0, 1] that are distributed as N(mean, std).
+    Exactly, where φ normalises colour; a = 1 and b = 0 where no mean and std are told. Of
+    contrast-adjusted colour, the nearest map: channel by channel, over values x of [0, 1] that are
+    distributed as N(mean, std).
     """
-    centre, spread = torch.tensor([mean, std], dtype=torch.float64, device="cpu")
+    if statistics is None:
+        one = torch.ones(3, dtype=torch.float64, device="cpu")
+        return one, torch.zeros_like(one)
+    centre, spread = torch.tensor(statistics, dtype=torch.float64, device="cpu")
+    if extractor.statistics is not None:
+        own = torch.tensor(extractor.statistics, dtype=torch.float64, device="cpu")
+        return own[1] / spread, (own[0] - centre) / spread
     x = torch.linspace(0, 1, 256, dtype=torch.float64, device="cpu").expand(3, -1)
     f = adjust_contrast(x)
     target = (x - centre[:, None]) / spread[:, None]

@@ -1,24 +1,33 @@
-"""A plain vision transformer's state dict, read: patch projection, positions, and the rest."""
+"""A plain vision transformer's state dict, read, and put into a model."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float64
-from torch import Tensor
+from torch import Tensor, nn
 
+from spitgraph.models.assign import assign
 from spitgraph.models.names import VIT, renamed
+from spitgraph.models.patch_embedding import resized_grid
+from spitgraph.models.vit_names import SOURCE, named_vit
+from spitgraph.models.wrappers import plain_state
 
-#: What errors call it.
-SOURCE = "the ViT's state dict"
 #: What only the embedding of a plain ViT has.
 CLASS, POSITIONS = "cls_token", "pos_embed"
 KERNELS, BIAS = "patch_embed.proj.weight", "patch_embed.proj.bias"
+#: The parts of γ and what timm calls them.
+EMBEDDER = {
+    "embedder.linear.weight": KERNELS,
+    "embedder.linear.bias": BIAS,
+    "embedder.cls_token": CLASS,
+    "embedder.reg_token": "reg_token",
+    "embedder.position_table": POSITIONS,
+}
 #: Tokens beside the class token, in the order in which they follow it.
-EXTRA_TOKENS = ("dist_token", "reg_token", "register_tokens")
-#: What serves only the way a ViT was trained.
-DROPPED = ("mask_token", "head_dist.weight", "head_dist.bias")
+EXTRA_TOKENS = ("dist_token", "reg_token")
 
 
 @dataclass
@@ -32,7 +41,8 @@ class PlainViT:
         class_token: [D] float64, with its position; None without one.
         registers: [R, D] float64, with their positions; R may be 0.
         tensors: Blocks, norms and head by our names.
-        names: What the state dict calls these.
+        names: What the state dict calls these, and the parts of γ.
+        norm_eps: ε of the LayerNorms in the code that such names come from; no file says it.
     """
 
     kernels: Float64[Tensor, "D C P P"]
@@ -42,6 +52,7 @@ class PlainViT:
     registers: Float64[Tensor, "R D"]
     tensors: dict[str, Tensor] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    norm_eps: float = 1e-6
 
     @property
     def patch_size(self) -> int:
@@ -49,16 +60,18 @@ class PlainViT:
         return self.kernels.shape[-1]
 
 
-def read_vit(vit: Mapping[str, Tensor], size: tuple[int, int] | None = None) -> PlainViT:
-    """Take a state dict with timm's names apart.
+def read_vit(content: Mapping[str, Any], size: tuple[int, int] | None = None) -> PlainViT:
+    """Take a state dict apart.
 
     Args:
-        vit: Tensors by name.
+        content: Tensors by name; see `named_vit`.
         size: (H, W) of the images that positions may be for, should these not be square.
 
     Raises:
-        ValueError: A key of the embedding is missing or misshapen, or two mean the same.
+        ValueError: It is no plain ViT, a key of the embedding is missing or misshapen, or two mean
+            the same.
     """
+    vit, their_names, norm_eps = named_vit(content)
     check_embedding(vit)
     kernels = float64(vit[KERNELS])
     grid = None if size is None else (size[0] // kernels.shape[2], size[1] // kernels.shape[2])
@@ -72,8 +85,8 @@ def read_vit(vit: Mapping[str, Tensor], size: tuple[int, int] | None = None) -> 
     if len(ahead):
         registers = registers + ahead
     rows, columns = grid_shape(len(table) - before, grid)
-    rest = vit.keys() - {CLASS, POSITIONS, KERNELS, BIAS, *EXTRA_TOKENS, *DROPPED}
-    names = renamed(sorted(rest), VIT)
+    names = renamed(sorted(vit.keys() - {CLASS, POSITIONS, KERNELS, BIAS, *EXTRA_TOKENS}), VIT)
+    of_embedder = {ours: their_names[key] for ours, key in EMBEDDER.items() if key in their_names}
     return PlainViT(
         kernels=kernels,
         bias=float64(vit[BIAS]) if BIAS in vit else kernels.new_zeros(len(kernels)),
@@ -81,8 +94,51 @@ def read_vit(vit: Mapping[str, Tensor], size: tuple[int, int] | None = None) -> 
         class_token=class_token,
         registers=registers,
         tensors={ours: vit[theirs] for ours, theirs in names.items()},
-        names=names,
+        names=of_embedder | {ours: their_names[theirs] for ours, theirs in names.items()},
+        norm_eps=norm_eps,
     )
+
+
+def with_grid(vit: PlainViT, rows: int, columns: int) -> PlainViT:
+    """The same ViT with positions of another number of patches."""
+    return replace(vit, grid=resized_grid(vit.grid, rows, columns))
+
+
+def assign_vit(model: nn.Module, vit: PlainViT, rows: Tensor, bias: Tensor) -> None:
+    """Give a model the weights of a ViT, all of them or, if any does not fit, none.
+
+    Args:
+        model: Alone or wrapped. What it has of a table of positions and of registers is filled;
+            otherwise these are left out.
+        vit: What it is to become.
+        rows: [D, length], the weight of γ.
+        bias: [D], its bias.
+    """
+    own = plain_state(model)
+    weights = {**vit.tensors, "embedder.linear.weight": rows, "embedder.linear.bias": bias}
+    if vit.class_token is not None:
+        weights["embedder.cls_token"] = vit.class_token[None, None]
+    if "embedder.reg_token" in own:
+        weights["embedder.reg_token"] = vit.registers[None]
+    if "embedder.position_table" in own:
+        weights["embedder.position_table"] = vit.grid[None]
+    assign(model, neutral_parts(own, weights) | weights, vit.names, SOURCE)
+
+
+def neutral_parts(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Values for what plain ViTs may lack, that leave them what they are; and the model's head."""
+    with_head = any(key.startswith("head.") for key in weights)
+    parts = {}
+    for key, value in own.items():
+        if key.endswith((".ls1.gamma", ".ls2.gamma")):
+            parts[key] = torch.ones(value.shape, device="cpu")
+        elif key.endswith(".attn.qkv.bias"):
+            parts[key] = torch.zeros(value.shape, device="cpu")
+        elif key.startswith("head.") and not with_head:
+            if value.is_meta:
+                raise ValueError(f"{SOURCE} has no head, and the model's is on the meta device")
+            parts[key] = value.detach()
+    return parts
 
 
 def check_embedding(vit: Mapping[str, Tensor]) -> None:
@@ -90,7 +146,10 @@ def check_embedding(vit: Mapping[str, Tensor]) -> None:
     if KERNELS not in vit:
         raise ValueError(f"{SOURCE} lacks {KERNELS}")
     if POSITIONS not in vit:
-        raise ValueError(f"{SOURCE} lacks {POSITIONS}")
+        raise ValueError(
+            f"{SOURCE} lacks {POSITIONS}: a table of positions, which is read where a region lies. "
+            "Rotary and relative positions are of patches in a grid alone"
+        )
     width = vit[KERNELS].shape[0]
     for key, expected in (
         (KERNELS, (width, 3, None, None)),
@@ -124,7 +183,8 @@ def rows_before_patches(vit: Mapping[str, Tensor], grid: tuple[int, int] | None 
     fitting = [before for before in possible if is_grid(length - before, grid)]
     if len(fitting) != 1:
         which = "more than one" if fitting else "no"
-        raise ValueError(f"{SOURCE}: {POSITIONS} has {length} rows, for {which} square grid")
+        lacks = "" if CLASS in vit else f" lacks {CLASS}"
+        raise ValueError(f"{SOURCE}{lacks}: {POSITIONS} has {length} rows, for {which} square grid")
     return fitting[0]
 
 

@@ -96,9 +96,10 @@ def model_from_weights(path: PathLike, *, family: str = "spit", **told: Any) -> 
     """A model made to fit a file of weights, and with them.
 
     A file that `save_weights` wrote holds the configuration. That of others is inferred from the
-    tensors: width, depth, bins, gradients, classes and biases; heads are taken to be 64 wide. The
-    authors' files do not say how images are cut: they are taken for superpixels, made the authors'
-    way, unless `family` says otherwise.
+    tensors: width, depth, bins, gradients, classes and biases; heads are taken to be 64 wide. What
+    shapes do not say has to be told, where it is not the default: `mean` and `std`, `activation`,
+    `norm_eps`, the tokenizer's options. The authors' files do not say how images are cut: they are
+    taken for superpixels, made the authors' way, unless `family` says otherwise.
 
     Args:
         path: See `load_weights`.

@@ -11,15 +11,18 @@ from spitgraph.nn.layer_scale import LayerScale
 from spitgraph.nn.mlp import Mlp
 from spitgraph.nn.model import SPiT, TokenFeatures
 from spitgraph.nn.packed_attention import Packing
+from spitgraph.nn.pool import AttentionPool, MeanPool
 from spitgraph.nn.sequences import TokenSequences
 
 __all__ = [
     "Attention",
+    "AttentionPool",
     "Backbone",
     "Block",
     "DropPath",
     "GraphBias",
     "LayerScale",
+    "MeanPool",
     "Mlp",
     "Packing",
     "SPiT",

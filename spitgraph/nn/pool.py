@@ -36,9 +36,10 @@ class MeanPool(nn.Module):
     def forward(self, sequences: TokenSequences) -> Float[Tensor, "B D"]:
         """One vector an image."""
         tokens, image = sequences.tokens, sequences.node_image
-        total = tokens.new_zeros(sequences.num_images, tokens.shape[1])
+        exact = tokens.to(torch.promote_types(tokens.dtype, torch.float32))
+        total = exact.new_zeros(sequences.num_images, tokens.shape[1])
         counts = sequences.offsets.diff() - sequences.num_prefix
-        mean = total.index_add(0, image, tokens) / counts.clamp(min=1)[:, None]
+        mean = total.index_add(0, image, exact) / counts.clamp(min=1)[:, None]
         return self.norm(mean.to(tokens.dtype))
 
 

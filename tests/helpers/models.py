@@ -21,9 +21,12 @@ UNEVEN, EVEN = (7, 1, 12, 4), (6, 6, 6)
 def _random_tokens(count, generator):
     edges = torch.randint(count, (2, count), generator=generator)
     edges = edges[:, edges[0] != edges[1]]
+    x = torch.randn(count, FEATURES, generator=generator)
     return TokenData(
-        x=torch.randn(count, FEATURES, generator=generator),
+        x=x,
         edge_index=to_undirected(edges, num_nodes=count),
+        pos=x[:, :2].sigmoid() * torch.tensor([11.0, 7.0]),
+        image_size=torch.tensor([[8, 12]]),
     )
 
 
@@ -33,12 +36,41 @@ def make_random_tokens(counts=UNEVEN, seed=0):
     return Batch.from_data_list([_random_tokens(count, generator) for count in counts])
 
 
-def make_random_model(*, depth=2, num_heads=4, token_budget=None, pe=(None, None), **options):
+#: Options of models that pretrained vision transformers may need.
+VIT_KINDS = {
+    "registers": {"registers": 3, "position_grid": (2, 3), "norm_pre": True},
+    "mean": {"class_token": False, "pool": "mean", "position_grid": (3, 3)},
+    "mean, normed": {"registers": 2, "pool": "mean_norm", "activation": "quick_gelu"},
+    "attention": {"class_token": False, "pool": "attention", "activation": "gelu_tanh"},
+    "registers alone": {"class_token": False, "registers": 1, "pool": "attention"},
+}
+
+
+def make_random_model(
+    *,
+    depth=2,
+    num_heads=4,
+    token_budget=None,
+    pe=(None, None),
+    class_token=True,
+    registers=0,
+    position_grid=None,
+    **options,
+):
     """A SPiT without τ and φ, in eval mode; no parameter has a value where it might do nothing."""
     model = SPiT(
         nn.Identity(),
         nn.Identity(),
-        TokenEmbedder(FEATURES, WIDTH, token_budget=token_budget, pe_name=pe[0], pe_dim=pe[1]),
+        TokenEmbedder(
+            FEATURES,
+            WIDTH,
+            token_budget=token_budget,
+            pe_name=pe[0],
+            pe_dim=pe[1],
+            class_token=class_token,
+            registers=registers,
+            position_grid=position_grid,
+        ),
         Backbone(WIDTH, depth, num_heads, **options),
         nn.Linear(WIDTH, CLASSES),
     )

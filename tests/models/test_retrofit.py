@@ -195,7 +195,7 @@ def test_normalised_input_is_folded_in():
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     plain = PlainViT()
     model = retrofit(vit(), plain.state_dict(), mean=mean, std=std).eval()
-    scale, shift = input_map(mean, std)
+    scale, shift = input_map(model.extractor, (mean, std))
     image = picture(16)
     colour = adjust_contrast(image)
     with torch.no_grad():

@@ -4,16 +4,21 @@ A process of its own: the type checker that the other tests run under is nothing
 """
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import torch
 from torch._dynamo.utils import counters
 
-from helpers.models import make_random_model, make_random_tokens
-from spitgraph import create_model, explain, kernels
+from helpers.models import VIT_KINDS, make_random_model, make_random_tokens
+from helpers.vits import random_vit
+from spitgraph import create_model, explain, from_vit, kernels
 
 #: The first one's shapes are fixed; then the number of tokens varies, and then that of images.
 BATCHES = ((5, 6), (7, 8), (10, 20), (5, 3, 4), (6, 7, 8, 9))
+#: Those of `VIT_KINDS` that are compiled too.
+VITS = "registers", "attention"
 
 
 def report(backend, batches, *, train=False, **options):
@@ -69,6 +74,35 @@ def told_of_attention():
     return [same, ""]
 
 
+def pretrained_vits():
+    """Small random ones, and the real ones in the folder that a variable names."""
+    yield random_vit(norm_pre=True, layer_scale=True), {"num_heads": 4}
+    if "SPITGRAPH_WEIGHTS" in os.environ:
+        from safetensors.torch import load_file
+
+        for name in ("clip", "saliency"):
+            path = Path(os.environ["SPITGRAPH_WEIGHTS"], f"{name}.safetensors")
+            yield load_file(path), {"image_size": 112}
+
+
+def difference_of_pretrained_vits():
+    """How far pretrained ViTs, compiled whole or the blocks alone, are from themselves."""
+    largest = 0.0
+    for state, options in pretrained_vits():
+        model = from_vit(state, **options)
+        tokens = model.tokenize(torch.rand(2, 3, model.image_size, model.image_size))
+        torch.compiler.reset()
+        compiled = {"fullgraph": True, "backend": "aot_eager"}
+        with torch.no_grad():
+            expected = model.forward_tokens(tokens)
+            whole = torch.compile(model.forward_tokens, **compiled)(tokens)
+            blocks = torch.compile(model.backbone, **compiled)(model.embedder(tokens))
+        for logits in (whole, model.head(blocks.class_tokens)):
+            difference = (logits - expected).abs().max() / expected.abs().max()
+            largest = max(largest, difference.item())
+    return largest
+
+
 def main():
     torch.set_num_threads(1)
     if torch.torch_version.TorchVersion(torch.__version__) < "2.8":
@@ -78,10 +112,13 @@ def main():
         "plain": report("aot_eager", BATCHES),
         "training": report("aot_eager", BATCHES[:3], train=True, **every_option),
     }
+    for kind in VITS:
+        reports[kind] = report("aot_eager", BATCHES[:3], **VIT_KINDS[kind])
     if shutil.which("g++"):
         reports["inductor"] = report("inductor", BATCHES[:3])
     reports["pictures"] = difference_of_pictures()
     reports["attention"] = told_of_attention()
+    reports["pretrained"] = difference_of_pretrained_vits()
     print(json.dumps(reports))
 
 

@@ -32,7 +32,7 @@ def reports():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("case", ["plain", "training", "inductor"])
+@pytest.mark.parametrize("case", ["plain", "training", "inductor", "registers", "attention"])
 def test_one_graph_serves_all_token_counts(reports, case):
     if case not in reports:
         pytest.skip("no C++ compiler")
@@ -51,3 +51,7 @@ def test_attention_is_read_from_a_compiled_model_but_not_from_compiled_parts(rep
     whole, refusal = reports["attention"]
     assert whole
     assert "no attention weights available" in refusal and "torch.compile" in refusal
+
+
+def test_pretrained_vits_may_be_compiled_whole_or_in_part(reports):
+    assert reports["pretrained"] < 1e-5

@@ -1,7 +1,8 @@
 """φ: what a region looks like, where it is and how rough it is, as a vector of fixed length."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -67,8 +68,8 @@ class InterpolationExtractor(Extractor):
         gradient: bool = True,
         sigma: float = 0.05,
         mode: str = "bilinear",
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        mean: Any = None,
+        std: Any = None,
     ) -> None:
         super().__init__()
         self.bins = integer(bins, "bins", minimum=2)
