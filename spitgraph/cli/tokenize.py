@@ -164,8 +164,13 @@ def reported(error: CommandError, total: int) -> None:
         complain(str(error))
 
 
-def distinct(paths: list[Path], out: Path) -> list[Path]:
+def distinct(paths: list[Path], out: Path, end: str = ".pt") -> list[Path]:
     """The files, each once.
+
+    Args:
+        paths: Of images.
+        out: Folder that is written to.
+        end: Of the names of files there, after that of the image.
 
     Raises:
         CommandError: Two of them have the same name.
@@ -174,7 +179,7 @@ def distinct(paths: list[Path], out: Path) -> list[Path]:
     for path in paths:
         other = by_name.setdefault(os.path.normcase(path.stem), path)
         if not is_same_file(other, path):
-            raise CommandError(f"{other} and {path} would both become {out / path.stem}.pt")
+            raise CommandError(f"{other} and {path} would both become {out / path.stem}{end}")
     return list(by_name.values())
 
 

@@ -30,8 +30,8 @@ def attention_flow(
 
     Nodes are the rows of the sequence at every layer; an edge of capacity A_l[i, j] leads from row
     i above layer l to row j below it, A as in `rollout`. A token's score is the maximum flow from
-    the class token above the last layer to that token below the first. In a model without class
-    token, the source feeds every token above the last layer, with 1/N each.
+    the class token above the last layer to that token below the first. Where the head reads
+    no class token but what is pooled of the tokens, the source feeds each of these, with 1/N.
 
     One flow problem a token, exact to 2⁻²⁸ a capacity. As rows add up to 1, no score is above 1 or
     above Σᵢ A_1[i, j]; in deep models of many tokens nearly every score *is* the smaller of the

@@ -25,7 +25,7 @@ class Layers(NamedTuple):
     Attributes:
         matrices: Of every layer, [n, n], rows adding up to 1.
         reader: [n], the rows that the model's answer is read from, adding up to 1: the class
-            token's, or all tokens' alike in a model without class token.
+            token's, or all tokens' alike in a model whose head reads what is pooled of them.
         tokens: [N] int64, the rows of the tokens, in node order.
         target: The class asked for, or the predicted one.
     """
@@ -66,13 +66,9 @@ def with_residual(weights: Float[Tensor, "n n"], residual: float) -> Float[Tenso
 def reader_of(model: SPiT, sequences: TokenSequences) -> Float[Tensor, " n"]:
     """Weights of the rows that the answer is read from; see `Layers`."""
     rows = sequences.x.new_zeros(len(sequences.x), dtype=torch.float32)
-    if has_class_token(model):
+    pooled = getattr(model.backbone, "pooling", "token") != "token"
+    if sequences.num_prefix and not pooled:
         rows[0] = 1
     else:
         rows[sequences.node_rows] = 1 / len(sequences.node_rows)
     return rows
-
-
-def has_class_token(model: SPiT) -> bool:
-    """Whether sequences begin with a class token, from which the answer is read."""
-    return getattr(model.embedder, "cls_token", None) is not None

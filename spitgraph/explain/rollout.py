@@ -24,9 +24,9 @@ def rollout(
     """Attention rollout: where the class token's attention comes from, through all layers.
 
     A score is the token's entry in the class token's row of A_L ⋯ A_2 A_1, with
-    A = (1 − r)·attention + r·I, rows renormalised (METHOD 7). In a model without class token, the
-    mean of the tokens' rows takes its place. The target does not change the scores: attention is
-    the same for all classes.
+    A = (1 − r)·attention + r·I, rows renormalised (METHOD 7). Where the head reads no class token
+    but what is pooled of the tokens, the mean of their rows takes its place. The target does not
+    change the scores: attention is the same for all classes.
 
     Args:
         model: A `SPiT`.

@@ -4,12 +4,13 @@ import networkx
 import pytest
 import torch
 
-from helpers.models import UNEVEN, make_random_model, make_random_tokens
+from helpers.models import FEATURES, UNEVEN, WIDTH, make_random_model, make_random_tokens
 from helpers.pictures import seeded
 from spitgraph.explain import attention, attention_flow, recorded_attention, rollout
 from spitgraph.explain.flow import maximum_flows
 from spitgraph.explain.layers import Layers, with_residual
 from spitgraph.explain.rollout import rolled_out
+from spitgraph.nn import TokenEmbedder
 
 #: The class token and two others, two layers; rows add up to 1.
 FIRST = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6]])
@@ -143,3 +144,36 @@ def test_an_images_scores_do_not_depend_on_its_batch(method):
 def test_what_is_out_of_range_is_refused(method, options, message):
     with pytest.raises(ValueError, match=message):
         method(make_random_model(), make_random_tokens((3,))[0], **options)
+
+
+# ---- other models than those with a class token --------------------------------------------------
+
+
+def model_without_class_token(pool="mean", registers=0):
+    model = make_random_model(pool=pool)
+    model.embedder = TokenEmbedder(FEATURES, WIDTH, class_token=False, registers=registers)
+    return model
+
+
+@pytest.mark.parametrize("pool", ["mean", "attention"])
+@pytest.mark.parametrize("registers", [0, 2])
+def test_without_class_token_the_tokens_rows_are_averaged(pool, registers):
+    model, tokens = model_without_class_token(pool, registers), make_random_tokens((5,))[0]
+    with torch.no_grad(), recorded_attention(model) as record:
+        model.forward_tokens(tokens)
+    product = torch.eye(5 + registers)
+    for (weights,) in record.layers:
+        product = with_residual(weights.mean(0), 0.1) @ product
+    expected = product[registers:].mean(0)[registers:]
+    assert torch.allclose(rollout(model, tokens).tokens, expected, atol=1e-6)
+    last = record.layers[-1][0].mean(0)[registers:].mean(0)[registers:]
+    assert torch.allclose(attention(model, tokens).tokens, last, atol=1e-6)
+    assert torch.isfinite(attention_flow(model, tokens).tokens).all()
+
+
+def test_a_class_token_that_is_not_read_has_no_say():
+    model, tokens = make_random_model(pool="mean"), make_random_tokens((5,))[0]
+    with torch.no_grad(), recorded_attention(model) as record:
+        model.forward_tokens(tokens)
+    expected = record.layers[-1][0].mean(0)[1:].mean(0)[1:]
+    assert torch.allclose(attention(model, tokens).tokens, expected, atol=1e-6)

@@ -6,10 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.models import TINY, UNEVEN, make_random_model, make_random_tokens, randomised
+from helpers.models import (
+    FEATURES,
+    TINY,
+    UNEVEN,
+    WIDTH,
+    make_random_model,
+    make_random_tokens,
+    randomised,
+)
 from helpers.pictures import mixed, seeded
 from spitgraph import create_model
 from spitgraph.explain import kernel_shap, lime
+from spitgraph.nn import TokenEmbedder
 
 METHODS = (lime, kernel_shap)
 
@@ -175,3 +184,12 @@ def test_a_progress_bar_is_shown_when_it_takes_long(model, monkeypatch, capsys):
     assert "40/40" in capsys.readouterr().err
     lime(model, image, n_samples=40, progress=False)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("pool", ["mean", "attention"])
+def test_models_without_class_token_may_lose_all_tokens(method, pool):
+    model = make_random_model(pool=pool)
+    model.embedder = TokenEmbedder(FEATURES, WIDTH, class_token=False)
+    found = method(model, make_random_tokens((3,))[0], 1)
+    assert torch.isfinite(found.tokens).all()
