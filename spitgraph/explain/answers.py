@@ -74,6 +74,8 @@ def prepared(
     if isinstance(scores, Attribution):
         tokens = scores.token_data if tokens is None else tokens
         target = scores.target if target is None else target
+    else:
+        instance(scores, Tensor, "scores", "an Attribution or a tensor")
     (target,) = targets(target, 1)
     if tokens is None:
         raise ValueError("scores in a tensor need the tokens that they are of: tokens=…")
@@ -102,18 +104,18 @@ def _filling(
     place = cluster.view(height, width)
     if isinstance(scores, Attribution):
         pixel_map, of_tokens = scores.map, scores.tokens
-    elif isinstance(scores, Tensor) and scores.dim() == 2:
+    elif scores.dim() == 2:
         pixel_map, of_tokens = scores, None
     else:
-        of_tokens = _checked_scores(scores, (tokens.num_nodes,))
+        of_tokens = _checked_scores(scores, (tokens.num_nodes,)).to(place.device)
         pixel_map = of_tokens[place]
     pixel_map, priority = _checked_scores(pixel_map, (height, width)), None
     if of_tokens is not None and len(of_tokens) == tokens.num_nodes:
-        order = descending(of_tokens, generator)
+        order = descending(of_tokens.to(place.device), generator)
         rank = torch.empty_like(order)
         rank[order] = torch.arange(len(order), device=order.device)
         priority = rank[place]
-    return Filling(model, image, pixel_map, priority)
+    return Filling(model, image, pixel_map.to(image.device), priority)
 
 
 def _checked_scores(scores: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -121,9 +123,7 @@ def _checked_scores(scores: Tensor, shape: tuple[int, ...]) -> Tensor:
 
     Raises:
         ValueError: They are not.
-        TypeError: They are no tensor.
     """
-    instance(scores, Tensor, "scores", "an Attribution or a tensor")
     if scores.shape != shape or scores.dtype == torch.bool or scores.is_complex():
         raise ValueError(
             f"expected scores of {list(shape)}, got {list(scores.shape)} of {scores.dtype}"

@@ -88,28 +88,29 @@ class Filling:
         self.order = order[values.argsort(descending=True, stable=True)].to(image.device)
         self.sizes = torch.ones_like(self.order)
 
-    def without(self, counts: Int64[Tensor, " m"]) -> list[Float[Tensor, "3 H W"]]:
-        """Pictures of which so many of the most relevant pixels are filled."""
-        return [filled(self.image, self._leading(count)) for count in counts.tolist()]
+    def without(self, counts: Int64[Tensor, " m"]) -> list[tuple[int, bool]]:
+        """Pictures of which so many of the most relevant pixels are filled; see `picture`."""
+        return [(count, True) for count in counts.tolist()]
 
-    def only(self, counts: Int64[Tensor, " m"]) -> list[Float[Tensor, "3 H W"]]:
+    def only(self, counts: Int64[Tensor, " m"]) -> list[tuple[int, bool]]:
         """Pictures of which all but so many of the most relevant pixels are filled."""
-        return [filled(self.image, ~self._leading(count)) for count in counts.tolist()]
+        return [(count, False) for count in counts.tolist()]
+
+    def picture(self, count: int, fill_them: bool) -> Float[Tensor, "3 H W"]:
+        """The image with its most relevant pixels filled, or all others."""
+        leading = torch.zeros(self.order.shape, dtype=torch.bool, device=self.order.device)
+        leading[self.order[:count]] = True
+        return filled(self.image, (leading == fill_them).view(self.image.shape[1:]))
 
     def logits(self, states: Sequence[Any]) -> Float[Tensor, "M classes"]:
         """What the model says of pictures, one after the other."""
-        pictures = [picture for part in states for picture in part]
+        every = [state for part in states for state in part]
         with torch.no_grad():
             parts = [
-                self.model(pictures[start : start + self.batch])
-                for start in range(0, len(pictures), self.batch)
+                self.model([self.picture(*state) for state in every[start : start + self.batch]])
+                for start in range(0, len(every), self.batch)
             ]
         return torch.cat(parts)
-
-    def _leading(self, count: int) -> Bool[Tensor, "H W"]:
-        first = torch.zeros(self.order.shape, dtype=torch.bool, device=self.order.device)
-        first[self.order[:count]] = True
-        return first.view(self.image.shape[1:])
 
 
 #: What is removed from an image, and what the model says of the rest. `sizes` are what each part

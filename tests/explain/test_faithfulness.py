@@ -178,6 +178,7 @@ def test_a_curve_costs_what_is_left_of_the_image():
         ({"scores": torch.zeros(3)}, ValueError, r"scores of \[11\].*\[3\]"),
         ({"scores": torch.full((COUNT,), torch.nan)}, ValueError, "finite"),
         ({"scores": [0.0] * COUNT}, TypeError, "scores"),
+        ({"scores": [], "tokens": None}, TypeError, "scores must be an Attribution or a tensor"),
         ({"tokens": None}, ValueError, "tokens"),
         ({"tokens": make_random_tokens((3, 4))}, ValueError, "one image"),
         ({"target": 5}, ValueError, "class in 0 … 4"),

@@ -39,6 +39,7 @@ def test_equal_pixels_go_by_priority_and_then_row_by_row(unchecked):
     by_token = Filling(None, image, values, torch.tensor([[1, 1, 0], [0, 0, 0]]))
     assert by_token.order.tolist() == [5, 3, 1, 2, 4, 0]
     for gone, there in zip(plain.without(counts), plain.only(counts), strict=True):
+        gone, there = plain.picture(*gone), plain.picture(*there)
         is_gone = (gone != image).any(0)
         assert torch.equal(is_gone, ~(there != image).any(0))
 
