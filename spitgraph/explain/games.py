@@ -25,14 +25,12 @@ class Gains(NamedTuple):
         region: [K] int64, which of them.
         without: [K, N], the leaves that are there before it is.
         weight: [K], adding up to 1 for every region.
-        samples: Coalitions that this takes, beside all and none; perhaps fewer.
     """
 
     level: int
     region: Int64[Tensor, " K"]
     without: Bool[Tensor, "K N"]
     weight: Float64[Tensor, " K"]
-    samples: int
 
 
 def owen_values(
@@ -45,8 +43,8 @@ def owen_values(
     or in drawn ones (each followed by its reverse) in which those of a region come one after the
     other. What the regions of a parent have together is then brought to what the parent has, in
     proportion to their leaves. This is unbiased, and coarse regions, of which many orders tell, are
-    known better than fine ones. Levels get equal parts of the samples; where one gets none for a
-    whole order, its regions have their share of the parent's value, in proportion to their leaves.
+    known better than fine ones. Levels get about equal parts of the samples; those so fine that
+    these would not hold an order and its reverse are left out: leaves share what their region has.
 
     Args:
         game: What coalitions are worth.
@@ -77,17 +75,34 @@ def planned(tree: Hierarchy, samples: int, generator: torch.Generator) -> list[G
     """What is evaluated, from coarse levels to fine ones; see `owen_values`."""
     if num_coalitions(tree, 0) <= samples:
         return [every_order(tree, 0)]
-    plan = []
-    for level in range(len(tree.parents), -1, -1):
-        share, regions = samples // (level + 1), tree.num_regions(level)[0]
-        if num_coalitions(tree, level) <= share:
-            plan.append(every_order(tree, level))
-        elif share >= regions - 1:
-            plan.append(drawn_orders(tree, level, share // (regions - 1), generator))
+    for finest in range(len(tree.parents) + 1):
+        orders = allotted(tree, finest, samples)
+        if all(count is None or count >= 2 for count in orders.values()):
+            return [
+                every_order(tree, level)
+                if count is None
+                else drawn_orders(tree, level, count, generator)
+                for level, count in orders.items()
+            ]
+    return []
+
+
+def allotted(tree: Hierarchy, finest: int, samples: int) -> dict[int, int | None]:
+    """How many orders are drawn of each level down to the finest; None where all are covered.
+
+    Levels get equal parts of what those before them have left.
+    """
+    orders: dict[int, int | None] = {}
+    for level in range(len(tree.parents), finest - 1, -1):
+        share, needed = samples // (level - finest + 1), num_coalitions(tree, level)
+        if needed <= share:
+            orders[level] = None
+            samples -= needed
         else:
-            continue
-        samples -= plan[-1].samples
-    return plan
+            an_order = tree.num_regions(level)[0] - 1
+            orders[level] = count = share // an_order
+            samples -= count * an_order
+    return orders
 
 
 def num_coalitions(tree: Hierarchy, level: int) -> int:
@@ -126,7 +141,6 @@ def every_order(tree: Hierarchy, level: int) -> Gains:
         torch.arange(len(seen)).repeat_interleave(counts),
         torch.cat([masks for masks, _ in seen]),
         torch.cat([weights for _, weights in seen]),
-        num_coalitions(tree, level),
     )
 
 
@@ -144,7 +158,6 @@ def drawn_orders(tree: Hierarchy, level: int, count: int, generator: torch.Gener
         torch.arange(regions).repeat(count),
         before[:, :, partition].flatten(0, 1),
         torch.full((count * regions,), 1 / count, dtype=torch.float64),
-        count * (regions - 1),
     )
 
 

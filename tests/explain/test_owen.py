@@ -76,7 +76,7 @@ def test_add_up_to_what_all_add_to_none(tree, samples):
 
 @TREES
 def test_drawn_orders_are_right_on_average(tree):
-    exact, samples, generator = by_all_orders(game, tree), 18, seeded(0)
+    exact, samples, generator = by_all_orders(game, tree), 25, seeded(0)
     assert num_coalitions(tree, 0) > samples
     assert planned(tree, samples, generator)[-1].level == 0
     draws = torch.stack([owen_values(game, tree, samples, generator) for _ in range(200)])
