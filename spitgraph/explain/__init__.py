@@ -14,9 +14,10 @@ from spitgraph.explain.faithfulness import (
     sufficiency,
 )
 from spitgraph.explain.flow import attention_flow
+from spitgraph.explain.integrated import integrated_gradients
 from spitgraph.explain.lime import lime
 from spitgraph.explain.owen import owen
-from spitgraph.explain.pixels import input_gradient, integrated_gradients
+from spitgraph.explain.pixels import input_gradient
 from spitgraph.explain.prototypes import prototype_pca
 from spitgraph.explain.recording import AttentionRecord, NoAttentionError, recorded_attention
 from spitgraph.explain.relevance import token_relevance

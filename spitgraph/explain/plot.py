@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 #: Inches of the longer side, of the title, of the colour bar and the space for its numbers.
 LONG_SIDE, LEAST_SIDE, TITLE, BAR, NUMBERS = 5.0, 1.5, 0.35, 0.14, 0.75
-#: Opacity of the heat, and of region borders. Maps that the colour-blind can read.
-OPACITY, BORDER = 0.62, 0.35
+#: Opacity of the heat where there is least of it and where most, and of region borders.
+FAINT, STRONG, BORDER = 0.4, 0.8, 0.3
+#: Colour maps that the colour-blind can read.
 ONE_SIGN, BOTH_SIGNS = "inferno", "RdBu_r"
 #: Share of pixels beyond which single ones would take all of the scale.
 OUTLIERS = 0.002
@@ -27,10 +28,10 @@ def plot_attribution(
 ) -> "matplotlib.figure.Figure":
     """The photograph in grey, the scores over it as heat, with a colour bar.
 
-    Scores of one sign go from dark to bright; where both signs occur, from blue (against the
-    class) over white to red (for it), 0 in the middle. The scale leaves the outermost 0.2 % of
-    pixels aside. The figure belongs to no window: show it by ending a notebook cell with it, keep
-    it by `savefig`.
+    Scores of one sign go from dark to bright, from the least to the greatest; where both signs
+    occur, from blue (against the class) over white to red (for it), 0 in the middle. The more heat,
+    the less shows through. The scale leaves the outermost 0.2 % of pixels aside. The figure belongs
+    to no window: show it by ending a notebook cell with it, keep it by `savefig`.
 
     Args:
         attribution: Of an image whose pixels are held.
@@ -52,7 +53,10 @@ def plot_attribution(
 
     grey = image.mean(dim=0)
     colours = torch.from_numpy(scale.to_rgba(heat.numpy())[..., :3]).float()
-    picture = torch.lerp(grey[..., None].expand(-1, -1, 3), colours, OPACITY)
+    reach = ((heat - low) / (high - low)).clamp(0, 1)
+    strength = (2 * reach - 1).abs() if low < 0 else reach
+    opacity = (FAINT + (STRONG - FAINT) * strength)[..., None]
+    picture = torch.lerp(grey[..., None].expand(-1, -1, 3), colours, opacity)
     if boolean(borders, "borders"):
         line, _ = border_sides(seg)
         picture[line] = torch.lerp(picture[line], torch.ones(3), BORDER)
@@ -80,7 +84,7 @@ def plot_attribution(
 
 
 def limits(heat: torch.Tensor) -> tuple[float, float]:
-    """Ends of the colour scale: from 0, or as far below as above where both signs occur."""
+    """Ends of the colour scale: as far below as above 0 where there are scores below."""
     low, high = (
         float(torch.quantile(heat.flatten()[:: max(1, heat.numel() // 2**20)], share))
         for share in (OUTLIERS, 1 - OUTLIERS)
@@ -90,4 +94,4 @@ def limits(heat: torch.Tensor) -> tuple[float, float]:
     if low < 0:
         reach = max(-low, high)
         return -reach, reach
-    return 0.0, high if high > 0 else 1.0
+    return (low, high) if low < high else (0.0, max(high, 1.0))

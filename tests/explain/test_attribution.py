@@ -121,8 +121,9 @@ def test_any_scores_can_be_plotted(nested, scores, borders):
 
 def test_zero_is_in_the_middle_where_both_signs_occur():
     assert limits(torch.tensor([[-1.0, 3.0]])) == pytest.approx((-3, 3), rel=0.01)
-    assert limits(torch.tensor([[1.0, 3.0]])) == pytest.approx((0, 3), rel=0.01)
+    assert limits(torch.tensor([[1.0, 3.0]])) == pytest.approx((1, 3), rel=0.01)
     assert limits(torch.zeros(2, 2)) == (0, 1)
+    assert limits(torch.full((2, 2), 0.5)) == (0, 1)
 
 
 def test_a_missing_extra_is_named(nested, monkeypatch):
