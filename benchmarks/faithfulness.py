@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 from torch import nn
 from tqdm import tqdm
 
-from spitgraph import InterpolationExtractor, SPiT, explain, from_vit, kernels
+from spitgraph import SPiT, explain, from_vit, kernels
 from spitgraph.images import load_image
 
 try:
@@ -47,8 +47,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "dinov2": {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "activation": "gelu"},
 }
 TOKENIZERS = ("patch", "superpixel", "voronoi")
-#: φ by name: options of `InterpolationExtractor`.
-EXTRACTORS = {"bilinear": {}, "nearest": {"mode": "nearest"}}
+EXTRACTORS = ("windows", "interpolation")
 MEASURES = {
     "comprehensiveness": "↑",
     "sufficiency": "↓",
@@ -117,11 +116,7 @@ def classifier(
 ) -> SPiT:
     """The frozen ViT over a tokenizer, without a head of its own."""
     family = options.model or ("clip" if "norm_pre.weight" in weights else "dinov2")
-    settings = dict(FAMILIES[family])
-    if EXTRACTORS[options.extractor]:
-        colour = {name: settings.pop(name) for name in ("mean", "std")}
-        told = {"gradient": False, **colour, **EXTRACTORS[options.extractor]}
-        settings["extractor"] = InterpolationExtractor(options.patch_size, **told)
+    settings = FAMILIES[family] | {"extractor": options.extractor}
     if tokenizer != "patch":
         settings["num_tokens"] = options.num_tokens
     if tokenizer == "superpixel":
@@ -247,7 +242,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", default=names, choices=names, metavar="NAME")
     parser.add_argument("--filled", nargs="*", default=FILLED, choices=names, metavar="NAME")
     parser.add_argument("--tokenizers", nargs="+", default=TOKENIZERS, choices=TOKENIZERS)
-    parser.add_argument("--extractor", choices=EXTRACTORS, default="bilinear")
+    parser.add_argument(
+        "--extractor", choices=EXTRACTORS, default="windows", help="see from_vit (default: windows)"
+    )
     parser.add_argument("--quality", default="fast", help="of superpixels: fast or fine")
     parser.add_argument("--image-size", type=int, default=112, metavar="SIDE")
     parser.add_argument("--samples", type=int, default=64, metavar="N", help="versions of LIME")
@@ -267,8 +264,8 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
     weights = {name: value.float() for name, value in load_file(options.weights).items()}
-    options.patch_size = weights["patch_embed.proj.weight"].shape[-1]
-    options.num_tokens = (options.image_size // options.patch_size) ** 2
+    patch_size = weights["patch_embed.proj.weight"].shape[-1]
+    options.num_tokens = (options.image_size // patch_size) ** 2
     classes = sorted(path.name for path in (options.images / "train").iterdir() if path.is_dir())
     train = pictures(options.images / "train", options.train, options.image_size, classes)
     everything = pictures(options.images / "val", None, options.image_size, classes)

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spitgraph.data import TokenData
-    from spitgraph.extractors import Extractor, InterpolationExtractor
+    from spitgraph.extractors import (
+        Extractor,
+        InterpolationExtractor,
+        RegionPool,
+        WindowExtractor,
+    )
     from spitgraph.hierarchy import Hierarchy
     from spitgraph.images import UnreadableImageError
     from spitgraph.kernels import warm_up
@@ -35,11 +40,13 @@ __all__ = [
     "Hierarchy",
     "InterpolationExtractor",
     "PatchTokenizer",
+    "RegionPool",
     "SPiT",
     "SuperpixelTokenizer",
     "TokenData",
     "UnreadableImageError",
     "VoronoiTokenizer",
+    "WindowExtractor",
     "create_model",
     "from_partition",
     "from_vit",
@@ -58,11 +65,13 @@ _MODULES = {
     "Hierarchy": "spitgraph.hierarchy",
     "InterpolationExtractor": "spitgraph.extractors",
     "PatchTokenizer": "spitgraph.tokenizers",
+    "RegionPool": "spitgraph.extractors",
     "SPiT": "spitgraph.nn",
     "SuperpixelTokenizer": "spitgraph.tokenizers",
     "TokenData": "spitgraph.data",
     "UnreadableImageError": "spitgraph.images",
     "VoronoiTokenizer": "spitgraph.tokenizers",
+    "WindowExtractor": "spitgraph.extractors",
     "create_model": "spitgraph.models",
     "from_partition": "spitgraph.tokenizers",
     "from_vit": "spitgraph.models",

@@ -12,6 +12,7 @@ from spitgraph.checks import (
     one_of,
     positive,
 )
+from spitgraph.models.extraction import EXTRACTORS
 from spitgraph.models.families import FAMILIES, PATCH_SIZE, Asked, Family
 from spitgraph.nn.activation import ACTIVATIONS
 from spitgraph.nn.embedder import grid_of
@@ -29,7 +30,7 @@ SIZES = {
 COMMON = (
     *("embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm", "bins", "sigma"),
     *("mean", "std", "position_grid", "class_token", "registers", "norm_pre", "norm_eps"),
-    *("activation", "pool", "head"),
+    *("activation", "pool", "head", "extractor"),
 )
 #: Heads by name.
 HEADS = {
@@ -73,6 +74,7 @@ class Configuration:
     activation: str
     pool: str
     head: str
+    extractor: str
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __getattr__(self, name: str) -> Any:
@@ -134,6 +136,7 @@ def configure(
     check_overrides(name, family, overrides)
     overrides = {key: plain_number(value) for key, value in overrides.items()}
     gradient, graph_bias = boolean(gradient, "gradient"), boolean(graph_bias, "graph_bias")
+    gradient = gradient and overrides.get("extractor") != "windows"
     if image_size is not None:
         image_size = integer(image_size, "image_size")
     values: dict[str, Any] = {
@@ -166,7 +169,13 @@ def checked_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     }
     for key in ("mlp_ratio", "norm_eps"):
         checked[key] = positive(values[key], key)
-    for key, choices in (("activation", ACTIVATIONS), ("pool", POOLS), ("head", HEADS)):
+    kinds: dict[str, dict] = {
+        "activation": ACTIVATIONS,
+        "pool": POOLS,
+        "head": HEADS,
+        "extractor": EXTRACTORS,
+    }
+    for key, choices in kinds.items():
         checked[key] = one_of(values[key], choices, key)
     if checked["pool"] == "token" and not checked["class_token"]:
         raise ValueError("without class_token, pool must be another than 'token'")
@@ -216,4 +225,5 @@ def size_defaults(size: str, embed_dim: int | None) -> dict[str, Any]:
         "activation": "gelu",
         "pool": "token",
         "head": "linear",
+        "extractor": "interpolation",
     }

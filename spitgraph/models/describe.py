@@ -3,13 +3,16 @@
 import torch
 from torch import nn
 
-from spitgraph.extractors import InterpolationExtractor
 from spitgraph.models.configurations import Configuration, configure
+from spitgraph.models.extraction import EXTRACTORS
 from spitgraph.models.factory import build
 from spitgraph.models.families import FAMILIES
 from spitgraph.models.infer import inferred_arguments
 from spitgraph.models.wrappers import plain_state, spit_inside, unwrapped
 from spitgraph.nn import Backbone, DropPath, SPiT, TokenEmbedder
+
+#: What no parameter tells of extractors that have it.
+COLOURS = ("mean", "std", "sigma")
 
 
 class NoConfigurationError(ValueError):
@@ -33,16 +36,14 @@ def configuration_of(model: nn.Module) -> Configuration:
         kinds = f"{type(embedder).__name__} and {type(backbone).__name__}"
         raise NoConfigurationError(f"create_model makes no models of {kinds}")
     families = [family for family in FAMILIES.values() if type(tokenizer) is family.tokenizer]
-    if not families or type(extractor) is not InterpolationExtractor:
+    if not families or type(extractor) not in EXTRACTORS.values():
         raise NoConfigurationError(f"create_model makes no models of {tokenizer} and {extractor}")
     try:
         arguments = inferred_arguments(shapes(model), families[0].name, backbone.num_heads) | {
             "drop_path": last_drop_path(backbone),
             "token_budget": embedder.token_budget,
             "image_size": getattr(spit, "image_size", None),
-            "sigma": extractor.sigma,
-            "mean": extractor.mean,
-            "std": extractor.std,
+            **{name: getattr(extractor, name) for name in COLOURS if hasattr(extractor, name)},
             "norm_eps": backbone.norm_eps,
             "activation": backbone.activation,
             "pool": backbone.pooling,

@@ -4,8 +4,9 @@ from typing import Any
 
 from torch import nn
 
-from spitgraph.extractors import Extractor, InterpolationExtractor
+from spitgraph.extractors import Extractor
 from spitgraph.models.configurations import Configuration, configure
+from spitgraph.models.extraction import make_extractor
 from spitgraph.nn import Backbone, SPiT, TokenEmbedder
 from spitgraph.nn.initial import initialise_linear
 
@@ -44,8 +45,9 @@ def create_model(
             (of `vit_*`, also the side of the patches) and `sigma`; what other vision transformers
             have, `mean` and `std` (plain colour, see `InterpolationExtractor`), `position_grid`,
             `class_token` and `registers` (see `TokenEmbedder`), `norm_pre`, `norm_eps`,
-            `activation` and `pool` (see `Backbone`), and `head` (`"linear"`, `"projection"`
-            without bias, or `"none"` for features); of superpixels, `levels`,
+            `activation` and `pool` (see `Backbone`), `head` (`"linear"`, `"projection"` without
+            bias, or `"none"` for features), and `extractor` (`"interpolation"`, or `"windows"` of
+            side `bins`, see `WindowExtractor`); of superpixels, `levels`,
             `num_tokens`, `quality`, `compactness`, `features` and `similarity` (by default
             `"cosine"` with `features="spit"`, `"distance"` with others); of Voronoi cells,
             `num_tokens`.
@@ -70,15 +72,7 @@ def create_model(
 
 def build(configuration: Configuration, extractor: Extractor | None = None) -> SPiT:
     """The model of a configuration; perhaps with an extractor of another kind."""
-    if extractor is None:
-        extractor = InterpolationExtractor(
-            configuration.bins,
-            gradient=configuration.gradient,
-            sigma=configuration.sigma,
-            mode=configuration.mode,
-            mean=configuration.mean,
-            std=configuration.std,
-        )
+    extractor = make_extractor(configuration) if extractor is None else extractor
     width = configuration.embed_dim
     model = SPiT(
         tokenizer=configuration.tokenizer(),

@@ -6,15 +6,17 @@ from typing import Any
 
 import torch
 
-from spitgraph.checks import channel_statistics, instance, integer, one_of
+from spitgraph.checks import channel_statistics, integer, one_of
 from spitgraph.extractors import Extractor
+from spitgraph.extractors.interpolation.colour import Statistics
 from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.models.configurations import Configuration, configure
+from spitgraph.models.extraction import EXTRACTORS
 from spitgraph.models.factory import build
 from spitgraph.models.families import FAMILIES
 from spitgraph.models.infer import inferred_arguments
 from spitgraph.models.patch_embedding import colour_rows
-from spitgraph.models.vit import PlainViT, assign_vit, read_vit, with_grid
+from spitgraph.models.vit import UNCHANGED, PlainViT, assign_vit, read_vit, with_grid
 from spitgraph.models.vit_names import SOURCE
 from spitgraph.nn import SPiT
 from spitgraph.settings import Settings
@@ -23,9 +25,6 @@ from spitgraph.settings import Settings
 TOKENIZERS = {"patch": "vit", "superpixel": "spit", "voronoi": "rvit"}
 #: Arguments of `create_model` that no weights tell.
 FREE = ("token_budget", "drop_path", "graph_bias", "pool", "num_heads", "norm_eps", "sigma")
-
-#: Mean and deviation by which nothing is normalised.
-UNCHANGED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 @torch.no_grad()
@@ -37,7 +36,7 @@ def from_vit(
     std: Any = None,
     activation: str = "gelu",
     image_size: int | tuple[int, int] | None = None,
-    extractor: Extractor | None = None,
+    extractor: Extractor | str = "windows",
     **settings: Any,
 ) -> SPiT:
     """The model that a pretrained plain ViT's state dict describes, with its weights.
@@ -46,8 +45,8 @@ def from_vit(
     pooling and head are read off names and shapes. On square patches it gives the ViT's own
     features and logits, up to rounding:
 
-    * Colour is (RGB − mean)/std, sampled at the pixels of the patch: γ's colour rows are the patch
-      projection. Position histograms, which are part of a vector, weigh 0.
+    * Colour is (RGB − mean)/std, of the pixels of the patch (`WindowExtractor`), and γ the patch
+      projection.
     * Positions are read from the ViT's own table where a token's centroid lies
       (`TokenEmbedder`): a patch of the grid gets its own entry. For another `image_size` the table
       is resized, bicubic with antialiasing, as timm does.
@@ -58,9 +57,10 @@ def from_vit(
     rotary or relative positions, gated perceptrons, windows or stages, and convolutional stems are
     refused.
 
-    With another tokenizer the weights are the same: a region is stretched to the size of a patch,
-    what is not of it is 0, and its position is that of its centroid. A ViT that was not trained so
-    reads it as foreign.
+    With another tokenizer the weights are the same: of a region, the ViT reads the window of a
+    patch's size round its centroid, and that place's position. `extractor="interpolation"` gives it
+    all of the region and nothing else, stretched to the size of a patch (METHOD 4.1), which a ViT
+    that was not trained so reads as foreign. docs/pretrained.md compares.
 
     Args:
         vit_state_dict: Tensors by name, those of timm, Hugging Face (ViT, DeiT, Dinov2, CLIP,
@@ -74,15 +74,14 @@ def from_vit(
         image_size: Side in pixels of the square images that the model is meant for, or (H, W); by
             default that of the table of positions. It reads others just as well, with positions
             interpolated in the table.
-        extractor: What makes vectors, in place of an `InterpolationExtractor`; its `layout` must
-            have `red`, `green` and `blue`, each of a square number of samples. It is the one to
+        extractor: `"windows"` or `"interpolation"`; or what makes vectors, whose `layout` must have
+            `red`, `green` and `blue`, each of a square number of samples, and which is the one to
             know of mean and std.
         settings: Options of the tokenizer, such as `num_tokens` (by default, as many as patches);
             what weights do not tell, `num_heads` (by default heads of 64), `norm_eps` (by default
             1e-5 with a norm before the blocks, as in CLIP, 1e-12 by Hugging Face's names of ViT and
-            DeiT, and 1e-6 otherwise) and `pool` (see
-            `Backbone`); and `token_budget`, `drop_path`, `graph_bias` and `sigma` of
-            `create_model`.
+            DeiT, and 1e-6 otherwise) and `pool` (see `Backbone`); and `token_budget`, `drop_path`,
+            `graph_bias` and `sigma` of `create_model`.
 
     Raises:
         ValueError: A key is missing or left over, a tensor has another shape (it is named), or a
@@ -91,10 +90,8 @@ def from_vit(
     """
     family = TOKENIZERS[one_of(tokenizer, TOKENIZERS, "tokenizer")]
     statistics = channel_statistics(mean, std)
-    if extractor is not None:
-        instance(extractor, Extractor, "extractor", "an Extractor")
-        if statistics is not None:
-            raise ValueError("mean and std are for the extractor to know, where one is given")
+    if isinstance(extractor, Extractor) and statistics is not None:
+        check_statistics(extractor, statistics)
     mean, std = statistics or UNCHANGED
     size = None if image_size is None else sides(image_size)
     vit = read_vit(vit_state_dict, size)
@@ -108,7 +105,10 @@ def from_vit(
         "activation": activation,
         "image_size": square_size(vit),
     }
-    model = build(configuration_for(vit, family, told), extractor)
+    own = extractor if isinstance(extractor, Extractor) else None
+    if own is None:
+        told["extractor"] = one_of(extractor, EXTRACTORS, "extractor")
+    model = build(configuration_for(vit, family, told), own)
     assign_vit(model, vit, colour_rows(vit.kernels, model.extractor), vit.bias)
     return model.eval()
 
@@ -117,8 +117,10 @@ def configuration_for(vit: PlainViT, family: str, told: Mapping[str, Any]) -> Co
     """The configuration that names and shapes tell, with what else is told."""
     shapes = {key: tuple(value.shape) for key, value in vit.tensors.items()}
     bins = vit.patch_size
+    is_interpolation = told.get("extractor") == "interpolation"
+    length = VectorLayout(bins, gradient=False).length if is_interpolation else 3 * bins**2
     shapes |= {
-        "embedder.linear.weight": (len(vit.kernels), VectorLayout(bins, gradient=False).length),
+        "embedder.linear.weight": (len(vit.kernels), length),
         "embedder.position_table": (1, *vit.grid.shape),
     }
     if vit.class_token is not None:
@@ -130,6 +132,13 @@ def configuration_for(vit: PlainViT, family: str, told: Mapping[str, Any]) -> Co
     except ValueError as error:
         raise ValueError(f"{SOURCE}: {error}") from None
     return configure(**{**read, "norm_eps": vit.norm_eps, **told})
+
+
+def check_statistics(extractor: Extractor, statistics: Statistics) -> None:
+    """Refuse mean and std that an extractor does not normalise by."""
+    own = getattr(extractor, "mean", None), getattr(extractor, "std", None)
+    if own != statistics:
+        raise ValueError(f"mean and std must be those of the extractor, which is {extractor}")
 
 
 def sides(image_size: Any) -> tuple[int, int]:

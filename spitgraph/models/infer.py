@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from spitgraph.extractors.interpolation.layout import VectorLayout
 from spitgraph.models.configurations import HEAD_DIM, SIZES
+from spitgraph.models.extraction import extractor_arguments
 
 CLASS_TOKEN, REGISTERS = "embedder.cls_token", "embedder.reg_token"
 Shapes = Mapping[str, tuple[int, ...]]
@@ -26,7 +26,7 @@ def inferred_arguments(shapes: Shapes, family: str, num_heads: int | None = None
     num_classes = width if head == "none" else dimensions(shapes, "head.weight", 2)[0]
     hidden, _ = dimensions(shapes, "backbone.blocks.0.mlp.fc1.weight", 2)
     try:
-        layout = VectorLayout.of_length(vector)
+        extractor = extractor_arguments(vector)
     except ValueError as error:
         raise ValueError(f"embedder.linear.weight: {error}") from None
     blocks = {
@@ -36,7 +36,6 @@ def inferred_arguments(shapes: Shapes, family: str, num_heads: int | None = None
     return {
         "name": f"{family}_{nearest_size(width, depth)}_16",
         "num_classes": num_classes,
-        "gradient": layout.gradient,
         "graph_bias": any(key.startswith("backbone.graph_bias") for key in shapes),
         "embed_dim": width,
         "depth": depth,
@@ -44,7 +43,7 @@ def inferred_arguments(shapes: Shapes, family: str, num_heads: int | None = None
         "mlp_ratio": ratio(hidden, width),
         "qkv_bias": "backbone.blocks.0.attn.qkv.bias" in shapes,
         "qk_norm": "backbone.blocks.0.attn.q_norm.weight" in shapes,
-        "bins": layout.bins,
+        **extractor,
         **prefix_and_positions(shapes),
         "norm_pre": "backbone.norm_pre.weight" in shapes,
         "pool": pool_kind(shapes),

@@ -89,21 +89,25 @@ def position_rows(
 
 
 def input_map(
-    extractor: InterpolationExtractor, statistics: Statistics | None
+    own: Statistics | None, statistics: Statistics | None
 ) -> tuple[Float64[Tensor, " 3"], Float64[Tensor, " 3"]]:
     """(a, b) for which a·f + b is (x − mean)/std, f the colour that φ gives x.
 
     Exactly, where φ normalises colour; a = 1 and b = 0 where no mean and std are told. Of
     contrast-adjusted colour, the nearest map: channel by channel, over values x of [0, 1] that are
     distributed as N(mean, std).
+
+    Args:
+        own: Mean and std that φ normalises by; None where colour is contrast-adjusted.
+        statistics: Those of the ViT.
     """
     if statistics is None:
         one = torch.ones(3, dtype=torch.float64, device="cpu")
         return one, torch.zeros_like(one)
     centre, spread = torch.tensor(statistics, dtype=torch.float64, device="cpu")
-    if extractor.statistics is not None:
-        own = torch.tensor(extractor.statistics, dtype=torch.float64, device="cpu")
-        return own[1] / spread, (own[0] - centre) / spread
+    if own is not None:
+        mean, std = torch.tensor(own, dtype=torch.float64, device="cpu")
+        return std / spread, (mean - centre) / spread
     x = torch.linspace(0, 1, 256, dtype=torch.float64, device="cpu").expand(3, -1)
     f = adjust_contrast(x)
     target = (x - centre[:, None]) / spread[:, None]

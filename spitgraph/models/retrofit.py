@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from spitgraph.checks import channel_statistics, integer
-from spitgraph.extractors import InterpolationExtractor
+from spitgraph.extractors import InterpolationExtractor, WindowExtractor
+from spitgraph.extractors.interpolation.colour import Statistics
 from spitgraph.models.families import PATCH_SIZE
 from spitgraph.models.patch_embedding import colour_rows, input_map, position_rows
-from spitgraph.models.vit import CLASS, assign_vit, read_vit, with_grid
+from spitgraph.models.vit import CLASS, UNCHANGED, assign_vit, read_vit, with_grid
 from spitgraph.models.vit_names import SOURCE
 from spitgraph.models.wrappers import spit_inside, unwrapped
 from spitgraph.nn import TokenEmbedder
@@ -49,7 +50,8 @@ def retrofit(
       histograms weigh 0. If the state dict has no head, the model keeps its own.
 
     Args:
-        model: Any size of any tokenizer, with an `InterpolationExtractor`, alone or wrapped as for
+        model: Any size of any tokenizer, with an `InterpolationExtractor`, or a `WindowExtractor`
+            and a `position_grid`, alone or wrapped as for
             `load_weights`. Changed in place, but left exactly as it was if anything does not fit.
         vit_state_dict: Tensors by name, which `load_weights` says where to look for.
         image_size: Side of the square images for which the positions are solved; by default the
@@ -67,8 +69,9 @@ def retrofit(
     """
     spit = spit_inside(model)
     extractor, tokenizer = unwrapped(spit.extractor), unwrapped(spit.tokenizer)
-    if not isinstance(extractor, InterpolationExtractor):
-        raise TypeError(f"expected an InterpolationExtractor, got {type(extractor).__name__}")
+    if not isinstance(extractor, InterpolationExtractor | WindowExtractor):
+        kind = type(extractor).__name__
+        raise TypeError(f"expected an InterpolationExtractor or a WindowExtractor, got {kind}")
     embedder = unwrapped(spit.embedder)
     if not isinstance(embedder, TokenEmbedder):
         raise TypeError(f"expected a TokenEmbedder, got {type(embedder).__name__}")
@@ -79,15 +82,25 @@ def retrofit(
     size = told_size(spit, image_size, patch_size)
     if size is not None:
         vit = with_grid(vit, size // patch_size, size // patch_size)
-    scale, shift = input_map(extractor, channel_statistics(mean, std))
+    scale, shift = input_map(own_statistics(extractor), channel_statistics(mean, std))
     bias = vit.bias + vit.kernels.sum((2, 3)) @ shift
     rows = colour_rows(vit.kernels * scale[:, None, None], extractor)
-    if embedder.position_grid is None:
+    if embedder.position_grid is not None:
+        vit = with_grid(vit, *embedder.position_grid)
+    elif isinstance(extractor, InterpolationExtractor):
         rows[:, extractor.layout["position"]] = position_rows(vit.grid, extractor, patch_size)
     else:
-        vit = with_grid(vit, *embedder.position_grid)
+        grid = tuple(vit.grid.shape[:2])
+        raise ValueError(f"windows do not say where they are: create it with position_grid={grid}")
     assign_vit(model, vit, rows, bias)
     return model
+
+
+def own_statistics(extractor: InterpolationExtractor | WindowExtractor) -> Statistics | None:
+    """Mean and std that an extractor normalises colour by; None where it adjusts contrast."""
+    if extractor.mean is not None and extractor.std is not None:
+        return extractor.mean, extractor.std
+    return UNCHANGED if isinstance(extractor, WindowExtractor) else None
 
 
 def told_size(spit: nn.Module, image_size: int | None, patch_size: int) -> int | None:

@@ -28,6 +28,8 @@ EMBEDDER = {
 }
 #: Tokens beside the class token, in the order in which they follow it.
 EXTRA_TOKENS = ("dist_token", "reg_token")
+#: Mean and deviation by which nothing is normalised.
+UNCHANGED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 @dataclass

@@ -1,62 +1,24 @@
 """A pretrained ViT taken as it is: its own features and logits on its own patches."""
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 from torch.nn.functional import interpolate
-from torch_geometric.data import Batch
 
 from helpers.models import logits_of_noise
+from helpers.own_features import STATISTICS, assert_own_features, pictures, small
 from helpers.pictures import noise
 from helpers.vits import (
-    CLASSES,
     DEPTH,
     HEADS,
-    MEAN,
-    STD,
     WIDTH,
-    Layers,
     normalised,
     plain_vit,
     random_vit,
     relative_difference,
 )
-from spitgraph import create_model, from_vit, retrofit
-from spitgraph.batching import with_node_attribute
-from spitgraph.extractors import Extractor, InterpolationExtractor
+from spitgraph import InterpolationExtractor, WindowExtractor
 from spitgraph.models import configuration_of, model_from_weights, save_weights
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
-
-STATISTICS = {"mean": MEAN, "std": STD}
-
-
-def small(state, **options):
-    return from_vit(state, **{**STATISTICS, "num_heads": HEADS} | options)
-
-
-def pictures(side=(16, 16), count=2):
-    return torch.stack([noise(*side, seed=seed) for seed in range(count)])
-
-
-@torch.no_grad()
-def assert_own_features(model, state, images, within=1e-4, **options):
-    """Every layer, the final tokens and the logits are those of the plain ViT."""
-    expected = plain_vit(
-        state, normalised(images, model.extractor.mean, model.extractor.std), **options
-    )
-    tokens = model.tokenize(images)
-    with Layers(model) as rows:
-        features = model.forward_features(tokens)
-    for came, layer in zip(rows, expected.layers, strict=True):
-        assert relative_difference(came.reshape(layer.shape), layer) < within
-    assert (
-        relative_difference(features.tokens.view(expected.tokens.shape), expected.tokens) < within
-    )
-    assert relative_difference(features.class_token, expected.pooled) < within
-    assert relative_difference(model(images), expected.logits) < within
-
 
 #: ViTs of all kinds, by what is special of them.
 KINDS = {
@@ -128,7 +90,7 @@ def test_other_tokenizers_have_as_many_tokens_and_the_same_weights():
     for name, kind in (("superpixel", SuperpixelTokenizer), ("voronoi", VoronoiTokenizer)):
         model = small(state, tokenizer=name)
         assert type(model.tokenizer) is kind
-        assert model.extractor.mode == "bilinear"
+        assert type(model.extractor) is WindowExtractor
         assert all(torch.equal(value, patch[key]) for key, value in model.state_dict().items())
         assert model.tokenizer.num_tokens == 16
         assert model(pictures((20, 30))).isfinite().all()
@@ -188,154 +150,11 @@ def test_other_sizes_read_positions_between_those_of_the_table():
     assert torch.allclose(rows, expected, atol=1e-5)
 
 
-# ---- what is told --------------------------------------------------------------------------------
-
-
-def test_without_mean_and_std_it_reads_pictures_as_they_are():
-    state = random_vit()
-    model = from_vit(state, num_heads=HEADS)
-    expected = plain_vit(state, pictures()).logits
-    with torch.no_grad():
-        assert relative_difference(model(pictures()), expected) < 1e-5
-
-
-def test_settings_reach_their_parts():
-    model = small(random_vit(), token_budget=5, drop_path=0.2, graph_bias=True, norm_eps=1e-3)
-    assert model.embedder.token_budget == 5
-    assert model.backbone.blocks[-1].drop_path1.drop_prob == 0.2
-    assert not model.backbone.graph_bias.table.any()
-    assert model.backbone.norm.eps == 1e-3
-    assert not model.training
-
-
-def test_pooling_may_be_told():
-    state = random_vit()
-    model = small(state, pool="mean")
-    assert_own_features(model, state, pictures(), pool="mean")
-
-
-class Means(Extractor):
-    """The mean colour of a region, as one sample, ahead of its size."""
-
-    layout = {"size": slice(0, 1), "red": slice(1, 2), "green": slice(2, 3), "blue": slice(3, 4)}
-
-    def forward(self, tokens):
-        x = torch.cat([tokens.size[:, None].float(), tokens.color], dim=1)
-        return with_node_attribute(tokens, "x", x)
-
-
-def test_an_extractor_of_ones_own():
-    state = random_vit()
-    model = from_vit(state, num_heads=HEADS, extractor=Means(), tokenizer="superpixel")
-    assert isinstance(model.extractor, Means)
-    assert model.embedder.linear.weight.shape == (WIDTH, 4)
-    assert not model.embedder.linear.weight[:, 0].any()
-    assert model(pictures()).isfinite().all()
-    own = InterpolationExtractor(4, mode="nearest", mean=MEAN, std=STD)  # with gradients
-    model = from_vit(state, num_heads=HEADS, extractor=own)
-    assert not model.embedder.linear.weight[:, own.layout["gradient"]].any()
-    assert_own_features(model, state, pictures())
-    with pytest.raises(ValueError, match="mean and std are for the extractor to know"):
-        small(state, extractor=Means())
-    Means.layout = {"red": slice(0, 4)}
-    with pytest.raises(ValueError, match="layout of Means must have red, green, blue"):
-        from_vit(state, num_heads=HEADS, extractor=Means())
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"tokenizer": "slic"}, ValueError, "tokenizer must be one of 'patch', 'superpixel'"),
-        ({"activation": "relu"}, ValueError, "activation must be one of 'gelu', 'quick_gelu'"),
-        ({"mean": None}, ValueError, "mean and std must be given together"),
-        ({"image_size": 18}, ValueError, "image_size must be a multiple of 4, got 18"),
-        ({"image_size": (16, 16, 3)}, TypeError, "image_size must be an integer"),
-        ({"image_size": 0}, ValueError, "image_size must be at least 1"),
-        ({"embed_dim": 64}, TypeError, "'embed_dim' is no setting; of patches, there are"),
-        ({"num_tokens": 9}, TypeError, "'num_tokens' is no setting; of patches"),
-        ({"num_heads": 5}, ValueError, "num_heads=5 does not divide dim=32"),
-        ({"num_heads": None}, ValueError, "a width of 32 does not divide into heads of 64"),
-        ({"pool": "max"}, ValueError, "pool must be one of"),
-        ({"extractor": 3}, TypeError, "extractor must be an Extractor"),
-    ],
-)
-@pytest.mark.usefixtures("unchecked")
-def test_wrong_arguments_are_refused(options, error, message):
-    with pytest.raises(error, match=message):
-        small(random_vit(), **options)
-
-
-# ---- retrofit by the same door -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("own", [(MEAN, STD), ((0.5, 0.4, 0.3), (0.1, 0.2, 0.3))])
-def test_retrofit_is_exact_where_colour_is_normalised(own):
-    state = random_vit(prefix=("cls_token", "reg_token"), positions="registers")
-    options = {"embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS, "num_classes": CLASSES}
-    model = create_model(
-        "vit_tiny_16",
-        bins=4,
-        qkv_bias=True,
-        mean=own[0],
-        std=own[1],
-        registers=3,
-        position_grid=(4, 4),
-        **options,
-    )
-    retrofit(model.eval(), state, mean=MEAN, std=STD)
-    expected = plain_vit(state, normalised(pictures())).logits
-    with torch.no_grad():
-        assert relative_difference(model(pictures()), expected) < 1e-5
-
-
-# ---- real weights --------------------------------------------------------------------------------
-
-REAL = {
-    "clip": (
-        {"mean": (0.48145466, 0.4578275, 0.40821073), "std": (0.26862954, 0.26130258, 0.27577711)},
-        {"activation": "quick_gelu"},
-        {"heads": 12, "eps": 1e-5},
-    ),
-    "saliency": (
-        {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
-        {},
-        {"heads": 6},
-    ),
-}
-
-
-@pytest.mark.skipif("SPITGRAPH_WEIGHTS" not in os.environ, reason="SPITGRAPH_WEIGHTS is not set")
-@pytest.mark.parametrize("name", REAL)
-def test_pretrained_weights(name):
-    from safetensors.torch import load_file
-
-    statistics, options, oracle = REAL[name]
-    path = Path(os.environ["SPITGRAPH_WEIGHTS"]) / f"{name}.safetensors"
-    state = {key: value.float() for key, value in load_file(path).items()}
-    model = from_vit(state, **statistics, **options, image_size=112)
-    table = model.embedder.position_table.flatten(1, 2)
-    state["pos_embed"] = torch.cat([torch.zeros(1, 1, table.shape[2]), table], dim=1)
-    state["cls_token"] = model.embedder.cls_token
-    images = pictures((112, 112))
-    assert_own_features(model, state, images, **options, **oracle)
-    tokens = [model.tokenize(images[0]), model.tokenize(noise(112, 56))]  # of unequal counts
-    own = plain_vit(state, normalised(images[:1], **statistics), **options, **oracle).pooled
-    for layout in ("packed", "padded"):
-        model.backbone.attention = layout
-        with torch.no_grad():
-            features = model.forward_features(Batch.from_data_list(tokens))
-        assert relative_difference(features.class_token[:1], own) < 1e-4
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("SPITGRAPH_WEIGHTS" not in os.environ, reason="SPITGRAPH_WEIGHTS is not set")
-@pytest.mark.parametrize("name", REAL)
-def test_pretrained_weights_at_their_own_size(name):
-    from safetensors.torch import load_file
-
-    statistics, options, oracle = REAL[name]
-    state = load_file(Path(os.environ["SPITGRAPH_WEIGHTS"]) / f"{name}.safetensors")
-    model = from_vit(state, **statistics, **options)  # of numbers of 16 bits
-    images = pictures((model.image_size,) * 2, count=1)
-    state = {key: value.float() for key, value in state.items()}
-    assert_own_features(model, state, images, **options, **oracle)
+@pytest.mark.parametrize("kind", ["plain", "CLIP", "other grid"])
+def test_stretched_patches_are_the_patches_too(kind):
+    state = random_vit(**KINDS[kind])
+    model = small(state, extractor="interpolation")
+    assert type(model.extractor) is InterpolationExtractor
+    side = model.image_size
+    eps = 1e-5 if "norm_pre.weight" in state else 1e-6
+    assert_own_features(model, state, pictures((side, side)), eps=eps)

@@ -195,7 +195,7 @@ def test_normalised_input_is_folded_in():
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     plain = PlainViT()
     model = retrofit(vit(), plain.state_dict(), mean=mean, std=std).eval()
-    scale, shift = input_map(model.extractor, (mean, std))
+    scale, shift = input_map(None, (mean, std))
     image = picture(16)
     colour = adjust_contrast(image)
     with torch.no_grad():
@@ -343,5 +343,7 @@ def test_an_image_size_must_hold_whole_patches():
 def test_another_extractor_is_refused():
     model = vit()
     model.extractor = nn.Identity()
-    with pytest.raises(TypeError, match="expected an InterpolationExtractor, got Identity"):
+    with pytest.raises(
+        TypeError, match="expected an InterpolationExtractor or a WindowExtractor, got Identity"
+    ):
         retrofit(model, PlainViT().state_dict())
