@@ -14,8 +14,10 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +57,7 @@ MEASURES = {
     "insertion": "↑",
 }
 #: Methods of the table by filling, if none are named: it costs more, and compares tokenizers.
-FILLED = ("random", "LIME", "LIME over SLIC")
+FILLED = ("random", "LIME over SLIC")
 INTEGRATION_STEPS = 8
 #: What is drawn goes by the seed and the picture's number.
 SEEDS_APART = 10_000
@@ -93,6 +95,12 @@ DRAWING = {"random", "LIME", "KernelSHAP", "Owen", "LIME over SLIC"}
 
 def drawn(seed: int, number: int) -> torch.Generator:
     return torch.Generator().manual_seed(SEEDS_APART * seed + number)
+
+
+def anew(model: SPiT, seed: int, number: int) -> None:
+    """Random cells are drawn as for every other method on the same picture."""
+    if hasattr(model.tokenizer, "generator"):
+        model.tokenizer.generator = drawn(seed, number)
 
 
 # ---- the classifier ------------------------------------------------------------------------------
@@ -148,18 +156,18 @@ def probe(model: SPiT, train: list[Picture], tokenizer: str) -> nn.Linear:
 
 
 def measured(
-    model: SPiT, tokenizer: str, some: list[Picture], options: argparse.Namespace
+    model: SPiT, tokenizer: str, some: list[tuple[int, Picture]], options: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
     """A row for every picture, method and way of removing."""
     chosen = {name: f for name, f in methods(options.samples).items() if name in options.methods}
-    for number, picture in enumerate(tqdm(some, desc=tokenizer, unit="picture")):
-        if tokenizer == "voronoi":
-            model.tokenizer.generator = drawn(options.seed, number)
+    for number, picture in tqdm(some, desc=tokenizer, unit="picture"):
+        anew(model, options.seed, number)
         tokens = model.tokenize(picture.image)
         with torch.no_grad():
             target = int(model.forward_tokens(tokens).argmax())
         for name, method in chosen.items():
             given = {"generator": drawn(options.seed, number)} if name in DRAWING else {}
+            anew(model, options.seed, number)
             start = time.process_time()
             attribution = method(model, tokens, target, **given)
             row = {
@@ -173,6 +181,7 @@ def measured(
             for removal in ("dropping", "filling"):
                 if removal == "filling" and name not in options.filled:
                     continue
+                anew(model, options.seed, number)
                 start = time.process_time()
                 found = explain.faithfulness(
                     model, attribution, steps=options.steps, removal=removal
@@ -220,11 +229,12 @@ def report(rows: pd.DataFrame, accuracy: dict[str, float], options: argparse.Nam
     return "\n\n".join(parts)
 
 
-def machine(threads: int) -> str:
+def machine(options: argparse.Namespace) -> str:
     packages = ("torch", "torch-geometric", "captum", "scikit-learn", "scikit-image", "scipy")
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return (
-        f"{processor()}, {os.cpu_count()} cores, {threads} threads; {platform.platform()}, "
+        f"{processor()}, {os.cpu_count()} cores, {options.workers} processes of {options.threads} "
+        f"threads; {platform.platform()}, "
         f"Python {platform.python_version()}, {versions}"
     )
 
@@ -246,11 +256,12 @@ def arguments() -> argparse.Namespace:
         "--extractor", choices=EXTRACTORS, default="windows", help="see from_vit (default: windows)"
     )
     parser.add_argument("--quality", default="fast", help="of superpixels: fast or fine")
-    parser.add_argument("--image-size", type=int, default=112, metavar="SIDE")
-    parser.add_argument("--samples", type=int, default=64, metavar="N", help="versions of LIME")
+    parser.add_argument("--image-size", type=int, default=98, metavar="SIDE")
+    parser.add_argument("--samples", type=int, default=48, metavar="N", help="versions of LIME")
     parser.add_argument("--steps", type=int, default=5, metavar="N", help="of the curves")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch (default: 2)")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each process")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write all rows as CSV")
     parser.add_argument("--markdown", type=Path, metavar="OUT", help="write the tables for docs")
     options = parser.parse_args()
@@ -260,8 +271,10 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def main() -> None:
-    options = arguments()
+def results(
+    options: argparse.Namespace, tokenizer: str, share: int
+) -> tuple[list[dict[str, Any]], float]:
+    """Rows of a share of the pictures, which has a process of its own, and the probe's accuracy."""
     torch.set_num_threads(options.threads)
     weights = {name: value.float() for name, value in load_file(options.weights).items()}
     patch_size = weights["patch_embed.proj.weight"].shape[-1]
@@ -269,20 +282,26 @@ def main() -> None:
     classes = sorted(path.name for path in (options.images / "train").iterdir() if path.is_dir())
     train = pictures(options.images / "train", options.train, options.image_size, classes)
     everything = pictures(options.images / "val", None, options.image_size, classes)
-    rows, accuracy = [], {}
-    for tokenizer in options.tokenizers:
-        model = classifier(weights, tokenizer, options)
-        if tokenizer == "voronoi":
-            model.tokenizer.generator = drawn(options.seed, SEEDS_APART - 1)
-        head = probe(model, train, tokenizer)
-        with torch.no_grad():
-            predicted = head(features(model, everything, f"{tokenizer}, accuracy")).argmax(1)
-        truth = torch.tensor([picture.label for picture in everything])
-        accuracy[tokenizer] = float((predicted == truth).double().mean())
-        model.head = head
-        rows += measured(model, tokenizer, everything[: options.count], options)
-    frame = pd.DataFrame(rows)
-    text = f"{report(frame, accuracy, options)}\n\n{machine(options.threads)}"
+    model = classifier(weights, tokenizer, options)
+    anew(model, options.seed, SEEDS_APART - 1)
+    head = probe(model, train, tokenizer)
+    with torch.no_grad():
+        predicted = head(features(model, everything, f"{tokenizer}, accuracy")).argmax(1)
+    truth = torch.tensor([picture.label for picture in everything])
+    model.head = head
+    chosen = list(enumerate(everything[: options.count]))[share :: options.workers]
+    rows = list(measured(model, tokenizer, chosen, options))
+    return rows, float((predicted == truth).double().mean())
+
+
+def main() -> None:
+    options = arguments()
+    jobs = [(name, share) for name in options.tokenizers for share in range(options.workers)]
+    with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
+        parts = list(pool.map(partial(results, options), *zip(*jobs, strict=True)))
+    accuracy = {name: value for (name, _), (_, value) in zip(jobs, parts, strict=True)}
+    frame = pd.DataFrame([row for rows, _ in parts for row in rows])
+    text = f"{report(frame, accuracy, options)}\n\n{machine(options)}"
     print("\n" + text)
     if options.csv:
         frame.to_csv(options.csv, index=False)
