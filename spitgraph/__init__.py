@@ -84,6 +84,7 @@ _MODULES = {
     "warm_up": "spitgraph.kernels",
 }
 _SUBMODULES = {
+    "explain",
     "inspection",
     "kernels",
     "memory",

@@ -1,6 +1,7 @@
 """γ, f and h: token vectors in, features and logits out."""
 
 from spitgraph.nn.attention import Attention
+from spitgraph.nn.attention_weights import attention_weights, packed_attention_weights
 from spitgraph.nn.backbone import Backbone
 from spitgraph.nn.block import Block
 from spitgraph.nn.drop_path import DropPath
@@ -28,4 +29,6 @@ __all__ = [
     "TokenEmbedder",
     "TokenFeatures",
     "TokenSequences",
+    "attention_weights",
+    "packed_attention_weights",
 ]

@@ -57,12 +57,26 @@ class Attention(nn.Module):
             x: [B, L, D], or packed [S, D].
             scope: What each token attends to; a `Packing` for packed rows.
         """
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
-        # Under autocast, norms are float32
-        q, k = self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype)
+        q, k, v = self.heads(self.qkv(x))
         if isinstance(scope, Packing):
             return self.proj(packed_attention(q, k, v, scope).flatten(-2))  # [S, heads, d]
         mask = scope.to(v.dtype) if scope is not None and scope.is_floating_point() else scope
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # [B, heads, L, d]
         attended = attention(q, k, v, mask)
         return self.proj(attended.transpose(1, 2).flatten(-2))
+
+    def heads(
+        self, qkv: Float[Tensor, "*rows E"]
+    ) -> tuple[
+        Float[Tensor, "*rows heads d"],
+        Float[Tensor, "*rows heads d"],
+        Float[Tensor, "*rows heads d"],
+    ]:
+        """Queries, keys and values of every head.
+
+        Args:
+            qkv: What the layer `qkv` gives, [*rows, 3 D].
+        """
+        q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).unbind(-3)
+        # Under autocast, norms are float32
+        return self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype), v

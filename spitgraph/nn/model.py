@@ -12,6 +12,7 @@ from spitgraph.data import TokenData
 from spitgraph.images import ImagesLike
 from spitgraph.nn.backbone import Backbone
 from spitgraph.nn.embedder import TokenEmbedder
+from spitgraph.nn.sequences import TokenSequences
 
 
 class TokenFeatures(NamedTuple):
@@ -111,7 +112,18 @@ class SPiT(nn.Module):
         edges = tokens.edge_index
         if keep is not None and edges is not None:  # no path leads over a token that is not there
             edges = subgraph(keep, edges)[0]
-        final = self.backbone(sequences, edges)
+        return self.forward_sequences(sequences, edges)
+
+    def forward_sequences(
+        self, sequences: TokenSequences, edge_index: Int64[Tensor, "2 E"] | None = None
+    ) -> TokenFeatures:
+        """Final tokens of sequences that are embedded already; see `forward_features`.
+
+        Args:
+            sequences: Embedded tokens.
+            edge_index: The region graphs, between nodes of the batch; read by the hop bias.
+        """
+        final = self.backbone(sequences, edge_index)
         pooled = final.class_tokens if final.pooled is None else final.pooled
         return TokenFeatures(pooled, final.tokens, final.kept)
 

@@ -13,7 +13,7 @@ from torch._dynamo.utils import counters
 
 from helpers.models import VIT_KINDS, make_random_model, make_random_tokens
 from helpers.vits import random_vit
-from spitgraph import create_model, from_vit, kernels
+from spitgraph import create_model, explain, from_vit, kernels
 
 #: The first one's shapes are fixed; then the number of tokens varies, and then that of images.
 BATCHES = ((5, 6), (7, 8), (10, 20), (5, 3, 4), (6, 7, 8, 9))
@@ -56,6 +56,22 @@ def difference_of_pictures():
     with kernels.plain(), torch.no_grad():
         compiled = torch.compile(model, backend="eager")
         return (compiled(image) - model(image)).abs().max().item()
+
+
+def told_of_attention():
+    """What rollout says of a compiled model, and of one whose backbone is compiled."""
+    model, tokens = make_random_model(depth=1), make_random_tokens((4,))[0]
+    torch.compiler.reset()
+    before = explain.rollout(model, tokens).tokens
+    same = torch.equal(
+        explain.rollout(torch.compile(model, backend="eager"), tokens).tokens, before
+    )
+    model.backbone = torch.compile(model.backbone, backend="eager")
+    try:
+        explain.rollout(model, tokens)
+    except explain.NoAttentionError as error:
+        return [same, str(error)]
+    return [same, ""]
 
 
 def pretrained_vits():
@@ -101,6 +117,7 @@ def main():
     if shutil.which("g++"):
         reports["inductor"] = report("inductor", BATCHES[:3])
     reports["pictures"] = difference_of_pictures()
+    reports["attention"] = told_of_attention()
     reports["pretrained"] = difference_of_pretrained_vits()
     print(json.dumps(reports))
 

@@ -47,5 +47,11 @@ def test_a_model_may_be_compiled_from_pictures_on(reports):
     assert reports["pictures"] < 1e-5
 
 
+def test_attention_is_read_from_a_compiled_model_but_not_from_compiled_parts(reports):
+    whole, refusal = reports["attention"]
+    assert whole
+    assert "no attention weights available" in refusal and "torch.compile" in refusal
+
+
 def test_pretrained_vits_may_be_compiled_whole_or_in_part(reports):
     assert reports["pretrained"] < 1e-5
