@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--samples", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=5, help="of the quick methods")
+    parser.add_argument("--methods", nargs="+", help="as the table calls them; by default, all")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -58,6 +59,8 @@ def main() -> None:
     print("| method | CPU time, s | forward passes |\n|---|---:|---:|")
     for methods, repeats in ((quick, args.repeats), (slow, 1)):
         for name, options in methods.items():
+            if args.methods and name not in args.methods:
+                continue
             method = getattr(explain, name.split()[0])
             # a forward pass before each, as the machine's pace changes
             pace = best(forward, repeats)

@@ -18,8 +18,8 @@ from spitgraph.nn import SPiT
 
 #: Points of the quadrature within a piece of the way, which go forward and back at once.
 POINTS = 8
-#: Share of the output's change that may be missing.
-INCOMPLETE = 0.01
+#: Share of the output's change that may be missing; and of the output itself, which is rounding.
+INCOMPLETE, ROUNDING = 0.01, 1e-5
 
 
 def integrated_gradients(
@@ -125,7 +125,8 @@ def integrated(
         return Piece(ends, outputs, scores[0].detach())
 
     pieces = [piece((0.0, 1.0), (value(0.0), value(1.0)))]
-    allowed = INCOMPLETE * abs(pieces[0].outputs[1] - pieces[0].outputs[0])
+    before, after = pieces[0].outputs
+    allowed = max(INCOMPLETE * abs(after - before), ROUNDING * max(abs(before), abs(after)))
     spent = points
     while sum(one.error for one in pieces) > allowed and spent + 2 * points <= most:
         worst = max(pieces, key=lambda one: one.error)

@@ -13,7 +13,7 @@ METHODS = {
     "attention": {},
     "attention_flow": {},
     "input_gradient": {},
-    "integrated_gradients": {"n_steps": 4},
+    "integrated_gradients": {"n_steps": 2},
     "kernel_shap": {"n_samples": 8},
     "lime": {"n_samples": 8},
     "prototype_pca": {},
@@ -30,7 +30,16 @@ def find(name, model, image, target=None):
 def model(request):
     """Of superpixels, patches and Voronoi cells."""
     options = {"spit": {"levels": 2}, "vit": {}, "rvit": {"num_tokens": 5}}[request.param]
-    return randomised(create_model(f"{request.param}_tiny_16", **TINY, **options)).eval()
+    return small(f"{request.param}_tiny_16", **options)
+
+
+@pytest.fixture(scope="module")
+def superpixels():
+    return small("spit_tiny_16", levels=2)
+
+
+def small(name, **options):
+    return randomised(create_model(name, **{**TINY, "depth": 1, **options})).eval()
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -44,7 +53,8 @@ def test_every_method_reads_every_kind_of_token(model, name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_scores_of_an_image_do_not_depend_on_its_batch(model, name):
+def test_scores_of_an_image_do_not_depend_on_its_batch(superpixels, name):
+    model = superpixels
     images = [mixed(12, 13), noise(9, 16)]
     tokens = [model.tokenize(image) for image in images]  # cells are drawn once
     together = find(name, model, tokens, [1, 2])
@@ -56,13 +66,13 @@ def test_scores_of_an_image_do_not_depend_on_its_batch(model, name):
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("picture", ["one pixel", "flat grey"])
-def test_pictures_without_content_have_finite_scores(model, name, picture):
-    found = find(name, model, AWKWARD[picture])
+def test_pictures_without_content_have_finite_scores(superpixels, name, picture):
+    found = find(name, superpixels, AWKWARD[picture])
     assert torch.isfinite(found.map).all()
 
 
 def test_images_come_in_every_form_and_as_lists():
-    model = randomised(create_model("spit_tiny_16", **TINY)).eval()
+    model = small("spit_tiny_16")
     images = torch.stack([noise(8, 9, seed) for seed in range(2)])
     as_bytes = (images * 255).round().byte()
     for several in (images, [*images], (*images,), model.tokenize(images)):
@@ -79,7 +89,7 @@ def test_images_come_in_every_form_and_as_lists():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_predicted_class_is_the_default(name):
-    model = randomised(create_model("vit_tiny_16", **TINY)).eval()
+    model = small("vit_tiny_16")
     image = noise(9, 9)
     with torch.no_grad():
         predicted = int(model(image)[0].argmax())
@@ -89,9 +99,9 @@ def test_the_predicted_class_is_the_default(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("target", [5, -1, 10**6])
+@pytest.mark.parametrize("target", [5, -1])
 def test_classes_that_are_not_there_are_refused(name, target):
-    model = create_model("vit_tiny_16", **TINY)
+    model = small("vit_tiny_16")
     with pytest.raises(ValueError, match=rf"target must be a class in 0 … 4, got {target}"):
         find(name, model, noise(8, 8), target)
 
