@@ -92,6 +92,7 @@ _SUBMODULES = {
     "models",
     "nn",
     "segment",
+    "train",
     "transforms",
 }
 

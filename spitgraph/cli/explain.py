@@ -7,20 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spitgraph.cli import arguments
-from spitgraph.cli.errors import (
-    DONE,
-    NOTHING_DONE,
-    OTHER_STATUSES,
-    SOME_FAILED,
-    CommandError,
-    FileError,
-    cause,
-    one_line,
-)
-from spitgraph.cli.inputs import check_ordinary, image_files
-from spitgraph.cli.outputs import FolderError, Outputs, save
-from spitgraph.cli.streams import is_terminal, report
-from spitgraph.cli.tokenize import distinct, reported
+from spitgraph.cli.each import distinct, each_image, read_model
+from spitgraph.cli.errors import OTHER_STATUSES, CommandError, one_line
+from spitgraph.cli.inputs import image_files
+from spitgraph.cli.outputs import Outputs, save
+from spitgraph.cli.streams import is_terminal
 
 if TYPE_CHECKING:
     import spitgraph
@@ -132,39 +123,17 @@ def run(args: argparse.Namespace) -> int:
             outputs.check(name, image)
     options = checked_options(args)
     with args.interrupts.importing():
-        from tqdm import tqdm
-
         from spitgraph import explain, inspection, tokenizers  # noqa: F401
     check_extras(args)
-    model = read_model(args)
-    total = len(paths) + len(errors)
-    shown = not args.quiet and is_terminal(sys.stderr)
+    model = model_of(args)
     if args.method in SAMPLING:
+        shown = not args.quiet and is_terminal(sys.stderr)
         options["progress"] = shown and len(paths) == 1
-    progress = tqdm(
-        paths,
-        unit="image",
-        dynamic_ncols=True,
-        leave=False,
-        disable=not shown or len(paths) == 1,
-    )
-    done = 0
-    with progress:
-        for error in errors:
-            reported(error, total)
-        for image in progress:
-            try:
-                explain_file(image, model, options, outputs, args)
-            except FileError as error:
-                reported(error, total)
-            except FolderError as error:
-                reported(error, total)
-                break
-            else:
-                done += 1
-    if not args.quiet:
-        report(f"{done} of {total} image{'s' * (total > 1)} explained into {args.out}")
-    return DONE if done == total else SOME_FAILED if done else NOTHING_DONE
+
+    def write_one(image: Path) -> None:
+        write(explained(image, model, options, args), image, outputs, args)
+
+    return each_image(paths, errors, write_one, "explained", args)
 
 
 def names(path: Path, args: argparse.Namespace) -> tuple[str, str]:
@@ -207,7 +176,7 @@ def check_extras(args: argparse.Namespace) -> None:
         raise CommandError(one_line(error)) from error
 
 
-def read_model(args: argparse.Namespace) -> "spitgraph.SPiT":
+def model_of(args: argparse.Namespace) -> "spitgraph.SPiT":
     """The model of the file of weights; a target has to be one of its classes.
 
     Raises:
@@ -215,44 +184,11 @@ def read_model(args: argparse.Namespace) -> "spitgraph.SPiT":
     """
     from torch import nn
 
-    from spitgraph import model_from_weights
-
-    check_ordinary(args.model)
-    try:
-        model = model_from_weights(args.model).eval()
-    except (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
-        args.interrupts.check()
-        raise CommandError(f"{args.model}: no model: {cause(error)}") from error
+    model = read_model(args)
     classes = model.head.out_features if isinstance(model.head, nn.Linear) else None
     if args.target is not None and classes is not None and not 0 <= args.target < classes:
         raise CommandError(f"--target {args.target} is not in 0 … {classes - 1}")
     return model
-
-
-def explain_file(
-    path: Path,
-    model: "spitgraph.SPiT",
-    options: dict[str, Any],
-    outputs: Outputs,
-    args: argparse.Namespace,
-) -> None:
-    """Read an image file and write what explains the answer to it.
-
-    Raises:
-        FileError: That is not possible.
-        FolderError: Nothing can be written.
-    """
-    from spitgraph import UnreadableImageError
-
-    check_ordinary(path)
-    try:
-        write(explained(path, model, options, args), path, outputs, args)
-    except UnreadableImageError as error:  # names the path
-        args.interrupts.check()
-        raise FileError(str(error)) from error
-    except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
-        args.interrupts.check()
-        raise FileError(f"{path}: {cause(error)}") from error
 
 
 def explained(

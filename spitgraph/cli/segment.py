@@ -1,25 +1,14 @@
 """`spitgraph segment`: image files → masks of the object in each."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spitgraph.cli import arguments
-from spitgraph.cli.errors import (
-    DONE,
-    NOTHING_DONE,
-    OTHER_STATUSES,
-    SOME_FAILED,
-    CommandError,
-    FileError,
-    cause,
-    one_line,
-)
-from spitgraph.cli.inputs import check_ordinary, image_files
-from spitgraph.cli.outputs import FolderError, Outputs
-from spitgraph.cli.streams import is_terminal, report
-from spitgraph.cli.tokenize import SMALL, distinct, reported
+from spitgraph.cli.each import SMALL, distinct, each_image, read_model
+from spitgraph.cli.errors import OTHER_STATUSES, CommandError, one_line
+from spitgraph.cli.inputs import image_files
+from spitgraph.cli.outputs import Outputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,35 +110,13 @@ def run(args: argparse.Namespace) -> int:
         for name in names(image, args.overlay):
             outputs.check(name, image)
     with args.interrupts.importing():
-        from tqdm import tqdm
-
         from spitgraph import inspection, models, segment, tokenizers  # noqa: F401
     segmenter = Segmenter(args)
-    total = len(paths) + len(errors)
-    progress = tqdm(
-        paths,
-        unit="image",
-        dynamic_ncols=True,
-        leave=False,
-        disable=args.quiet or len(paths) == 1 or not is_terminal(sys.stderr),
-    )
-    done = 0
-    with progress:
-        for error in errors:
-            reported(error, total)
-        for image in progress:
-            try:
-                write_masks(image, segmenter, outputs, args)
-            except FileError as error:
-                reported(error, total)
-            except FolderError as error:
-                reported(error, total)
-                break
-            else:
-                done += 1
-    if not args.quiet:
-        report(f"{done} of {total} image{'s' * (total > 1)} segmented into {args.out}")
-    return DONE if done == total else SOME_FAILED if done else NOTHING_DONE
+
+    def write_one(image: Path) -> None:
+        write(*segmenter(image), image, outputs, args)
+
+    return each_image(paths, errors, write_one, "segmented", args)
 
 
 def names(path: Path, overlay: bool) -> list[str]:
@@ -166,16 +133,11 @@ class Segmenter:
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
-        from spitgraph import PatchTokenizer, SuperpixelTokenizer, model_from_weights
+        from spitgraph import PatchTokenizer, SuperpixelTokenizer
 
         if args.threshold is not None and not -1 <= args.threshold <= 1:
             raise CommandError(f"--threshold {args.threshold:g} is not in -1 … 1")
-        check_ordinary(args.model)
-        try:
-            self.model = model_from_weights(args.model).eval()
-        except (MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
-            args.interrupts.check()
-            raise CommandError(f"{args.model}: no model: {cause(error)}") from error
+        self.model = read_model(args)
         self.args = args
         self.has_patches = isinstance(self.model.tokenizer, PatchTokenizer)
         for name in ("num_tokens", "patches", "long_side"):
@@ -224,31 +186,21 @@ class Segmenter:
         return tokens, segment.pool_grid(grid, tokens)
 
 
-def write_masks(
-    path: Path, segmenter: Segmenter, outputs: Outputs, args: argparse.Namespace
+def write(
+    tokens: "spitgraph.TokenData",
+    mask: "Tensor",
+    path: Path,
+    outputs: Outputs,
+    args: argparse.Namespace,
 ) -> None:
-    """Read an image file and write its mask: whole files or, when anything goes wrong, none.
-
-    Raises:
-        FileError: That is not possible.
-        FolderError: Nothing can be written.
-    """
+    """Write the mask of one image: whole files or, when anything goes wrong, none."""
     from PIL import Image
 
-    from spitgraph import UnreadableImageError, inspection
+    from spitgraph import inspection
 
-    check_ordinary(path)
-    try:
-        tokens, mask = segmenter(path)
-        with outputs.new_files(path) as unfinished:
-            place, *drawing = (unfinished / name for name in names(path, args.overlay))
-            Image.fromarray(mask.byte().mul(255).cpu().numpy()).save(place)
-            for other in drawing:
-                scale = 2 if max(mask.shape) <= SMALL else 1
-                inspection.to_pil(inspection.highlight(tokens, mask, scale=scale)).save(other)
-    except UnreadableImageError as error:  # names the path
-        args.interrupts.check()
-        raise FileError(str(error)) from error
-    except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
-        args.interrupts.check()
-        raise FileError(f"{path}: {cause(error)}") from error
+    with outputs.new_files(path) as unfinished:
+        place, *drawing = (unfinished / name for name in names(path, args.overlay))
+        Image.fromarray(mask.byte().mul(255).cpu().numpy()).save(place)
+        for other in drawing:
+            scale = 2 if max(mask.shape) <= SMALL else 1
+            inspection.to_pil(inspection.highlight(tokens, mask, scale=scale)).save(other)

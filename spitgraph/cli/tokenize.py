@@ -1,26 +1,15 @@
 """`spitgraph tokenize`: image files → token graphs."""
 
 import argparse
-import os
-import sys
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spitgraph.cli import arguments
-from spitgraph.cli.errors import (
-    DONE,
-    NOTHING_DONE,
-    OTHER_STATUSES,
-    SOME_FAILED,
-    CommandError,
-    FileError,
-    cause,
-    one_line,
-)
-from spitgraph.cli.inputs import check_ordinary, image_files, is_same_file
-from spitgraph.cli.outputs import FolderError, Outputs, save
-from spitgraph.cli.streams import complain, is_terminal, report
+from spitgraph.cli.each import SMALL, distinct, each_image
+from spitgraph.cli.errors import OTHER_STATUSES, CommandError, one_line
+from spitgraph.cli.inputs import image_files
+from spitgraph.cli.outputs import Outputs, save
 from spitgraph.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,8 +48,6 @@ OPTIONS = {
 }
 #: More random centres than any image needs, and than fit into memory.
 MOST_CENTRES = 2**20
-#: Overlays of images up to this side are enlarged twice, for thinner lines.
-SMALL = 1024
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -117,70 +104,19 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Tokenize the images one after the other; see `main` for what is returned."""
     found, errors = image_files(args.images)
-    paths = distinct(found, args.out)
+    paths = distinct(found, args.out, ".pt")
     outputs = Outputs(args.out, paths, args.interrupts)
     for image in paths:
         for name in names(image, args.overlay):
             outputs.check(name, image)
     with args.interrupts.importing():
-        from tqdm import tqdm
-
         from spitgraph import extractors, inspection, tokenizers  # noqa: F401
     tokenizer, extractor = make_tokenizer(args), make_extractor(args)
-    total = len(paths) + len(errors)
-    progress = tqdm(
-        paths,
-        unit="image",
-        dynamic_ncols=True,
-        leave=False,
-        disable=args.quiet or len(paths) == 1 or not is_terminal(sys.stderr),
-    )
-    done = 0
-    with progress:
-        for error in errors:
-            reported(error, total)
-        for image in progress:
-            try:
-                tokenize(image, tokenizer, extractor, outputs, args)
-            except FileError as error:
-                reported(error, total)
-            except FolderError as error:
-                reported(error, total)
-                break
-            else:
-                done += 1
-    if not args.quiet:
-        report(f"{done} of {total} image{'s' * (total > 1)} tokenized into {args.out}")
-    return DONE if done == total else SOME_FAILED if done else NOTHING_DONE
 
+    def write_one(image: Path) -> None:
+        write(tokenized(image, tokenizer, extractor), image, outputs, args)
 
-def reported(error: CommandError, total: int) -> None:
-    """Say what is wrong with one of many; with the only one, the command fails."""
-    from tqdm import tqdm
-
-    if total == 1:
-        raise error
-    with tqdm.external_write_mode():
-        complain(str(error))
-
-
-def distinct(paths: list[Path], out: Path, end: str = ".pt") -> list[Path]:
-    """The files, each once.
-
-    Args:
-        paths: Of images.
-        out: Folder that is written to.
-        end: Of the names of files there, after that of the image.
-
-    Raises:
-        CommandError: Two of them have the same name.
-    """
-    by_name: dict[str, Path] = {}
-    for path in paths:
-        other = by_name.setdefault(os.path.normcase(path.stem), path)
-        if not is_same_file(other, path):
-            raise CommandError(f"{other} and {path} would both become {out / path.stem}{end}")
-    return list(by_name.values())
+    return each_image(paths, errors, write_one, "tokenized", args)
 
 
 def names(path: Path, overlay: bool) -> list[str]:
@@ -232,32 +168,6 @@ def make_extractor(args: argparse.Namespace) -> "spitgraph.InterpolationExtracto
         return InterpolationExtractor(**given, gradient=not args.no_gradient)
     except (TypeError, ValueError) as error:
         raise CommandError(one_line(error)) from error
-
-
-def tokenize(
-    path: Path,
-    tokenizer: "spitgraph.tokenizers.Tokenizer",
-    extractor: "spitgraph.InterpolationExtractor | None",
-    outputs: Outputs,
-    args: argparse.Namespace,
-) -> None:
-    """Read an image file and write what is made of it.
-
-    Raises:
-        FileError: That is not possible.
-        FolderError: Nothing can be written.
-    """
-    from spitgraph import UnreadableImageError
-
-    check_ordinary(path)
-    try:
-        write(tokenized(path, tokenizer, extractor), path, outputs, args)
-    except UnreadableImageError as error:  # names the path
-        args.interrupts.check()
-        raise FileError(str(error)) from error
-    except (ArithmeticError, MemoryError, OSError, RuntimeError, ValueError) as error:
-        args.interrupts.check()
-        raise FileError(f"{path}: {cause(error)}") from error
 
 
 def tokenized(
