@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("--train-pictures", type=int, default=30, help="a class, default: 30")
     parser.add_argument("--val-pictures", type=int, default=20, help="a class, default: 20")
     parser.add_argument("--batch", type=int, default=8, help="pictures at once, default: 8")
-    parser.add_argument("--epochs", type=int, default=2, help="of distillation, default: 2")
+    parser.add_argument("--epochs", type=int, default=1, help="of distillation, default: 1")
     parser.add_argument("--budget", type=int, default=64, help="tokens while learning, default: 64")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="folder for models that learned")
