@@ -93,11 +93,6 @@ def tokenizers(num_tokens: int) -> dict[str, Callable[[torch.Tensor], TokenData]
     }
 
 
-def colour_features(tokens: TokenData) -> torch.Tensor:
-    """Mean colours less the mean of the image."""
-    return tokens.color - tokens.pixels.mean(0)
-
-
 def methods(
     grid: torch.Tensor, picture: Picture, regions: dict[str, TokenData]
 ) -> dict[str, Masks]:
@@ -131,7 +126,7 @@ def methods(
             own = segment.normalized_cut(pooled, tokens, threshold=threshold)
             found[f"{name}, pooled, not by size{at}"] = own.mask, own.map
     tokens = regions["superpixels"]
-    own = segment.normalized_cut(colour_features(tokens), tokens, by_size=True)
+    own = segment.normalized_cut(segment.colour_features(tokens), tokens, by_size=True)
     found["superpixels, colour"] = own.mask, own.map
     return found
 

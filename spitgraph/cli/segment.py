@@ -9,6 +9,7 @@ from spitgraph.cli.each import SMALL, distinct, each_image, read_model
 from spitgraph.cli.errors import OTHER_STATUSES, CommandError, one_line
 from spitgraph.cli.inputs import image_files
 from spitgraph.cli.outputs import Outputs
+from spitgraph.cli.streams import report
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Find the object in image files by TokenCut: no labels, no decoder, but the features of a pretrained
-model (colours alone do not tell what an object is). For every IMAGE, DIR/<name>-mask.png is white
-where the object is and black elsewhere, at the size of the image. A folder stands for the image
-files in it (not in its subfolders).
+model. For every IMAGE, DIR/<name>-mask.png is white where the object is and black elsewhere, at the
+size of the image. A folder stands for the image files in it (not in its subfolders).
 
 With a model of patches, such as spitgraph.from_vit makes, the features of its patches are averaged
 over superpixels, whose borders are the mask's; --patches cuts the patches themselves. With other
-models, the tokens are the model's own. Every token counts by its pixels.
+models, the tokens are the model's own. Without a model, superpixels are told apart by mean colours:
+that finds what stands out by its colour, which objects seldom do. Every token counts by its pixels.
 
 A file that cannot be segmented is reported and skipped; nothing is written for it. What stands in
 DIR is replaced, but never an IMAGE: where that would happen, the command refuses.
@@ -33,6 +34,7 @@ exit status: 0 all segmented, 1 some of many images failed, 2 nothing done (bad 
 image failed); {OTHER_STATUSES}
 
 examples:
+  spitgraph segment photo.jpg -o masks
   spitgraph segment photo.jpg -o masks --model vit.safetensors
   spitgraph segment photos/ -o masks --model vit.safetensors --refine bilateral --overlay
 """
@@ -64,15 +66,13 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("-o", "--out", required=True, type=arguments.path, metavar="DIR", help="folder to write to")
     add(
         "--model",
-        required=True,
         type=arguments.path,
         metavar="WEIGHTS",
-        help="file of weights, as spitgraph.save_weights writes it",
+        help="file of weights, as spitgraph.save_weights writes it; by default, colours decide",
     )
     add(
         "--features",
         choices=("tokens", "keys", "queries", "values"),
-        default="tokens",
         help="of the last block: final tokens (default), or what its attention reads",
     )
     add(
@@ -84,14 +84,15 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     add("--refine", choices=("bilateral", "guided"), help="draw the mask to the image's edges")
     add("--overlay", action="store_true", help="also draw the mask: DIR/<name>-overlay.png")
     add("--quiet", action="store_true", help="only report errors")
-    group = parser.add_argument_group("models of patches")
-    add = group.add_argument
-    add(
+    group = parser.add_argument_group("models of patches, or none")
+    group.add_argument(
         "--num-tokens",
         type=arguments.whole,
         metavar="K",
         help="superpixels, default: 256, or all pixels of smaller images",
     )
+    group = parser.add_argument_group("models of patches")
+    add = group.add_argument
     add("--patches", action="store_true", help="cut the patches, without superpixels")
     add(
         "--long-side",
@@ -105,13 +106,16 @@ def run(args: argparse.Namespace) -> int:
     """Segment the images one after the other; see `main` for what is returned."""
     found, errors = image_files(args.images)
     paths = distinct(found, args.out, "-mask.png")
-    outputs = Outputs(args.out, [*paths, args.model], args.interrupts)
+    weights = [] if args.model is None else [args.model]
+    outputs = Outputs(args.out, [*paths, *weights], args.interrupts)
     for image in paths:
         for name in names(image, args.overlay):
             outputs.check(name, image)
     with args.interrupts.importing():
         from spitgraph import inspection, models, segment, tokenizers  # noqa: F401
     segmenter = Segmenter(args)
+    if args.model is None and not args.quiet:
+        report("without --model, colours alone decide: objects are found rarely")
 
     def write_one(image: Path) -> None:
         write(*segmenter(image), image, outputs, args)
@@ -137,12 +141,18 @@ class Segmenter:
 
         if args.threshold is not None and not -1 <= args.threshold <= 1:
             raise CommandError(f"--threshold {args.threshold:g} is not in -1 … 1")
-        self.model = read_model(args)
         self.args = args
-        self.has_patches = isinstance(self.model.tokenizer, PatchTokenizer)
-        for name in ("num_tokens", "patches", "long_side"):
-            if not self.has_patches and getattr(args, name) not in (None, False):
-                raise CommandError(f"--{name.replace('_', '-')} goes with models of patches")
+        self.model = None if args.model is None else read_model(args)
+        tokenizer = None if self.model is None else self.model.tokenizer
+        self.has_patches = isinstance(tokenizer, PatchTokenizer)
+        for name, fits, of in (
+            ("features", self.model is not None, "a model"),
+            ("patches", self.has_patches, "models of patches"),
+            ("long_side", self.has_patches, "models of patches"),
+            ("num_tokens", self.has_patches or self.model is None, "models of patches, or none"),
+        ):
+            if not fits and getattr(args, name) not in (None, False):
+                raise CommandError(f"--{name.replace('_', '-')} goes with {of}")
         if args.patches and args.num_tokens is not None:
             raise CommandError("--patches and --num-tokens exclude each other")
         if args.long_side is not None and args.long_side < 1:
@@ -170,20 +180,28 @@ class Segmenter:
         return tokens, mask
 
     def _features(self, path: Path) -> tuple["spitgraph.TokenData", "Tensor"]:
-        from spitgraph import SuperpixelTokenizer, segment
+        from spitgraph import segment
         from spitgraph.images import load_image
 
-        kind = self.args.features
-        if not self.has_patches:
+        kind = self.args.features or "tokens"
+        if self.model is not None and not self.has_patches:
             tokens = self.model.tokenize(path)
             return tokens, segment.token_features(self.model, tokens, kind)
         image = load_image(path)
+        if self.model is None:
+            tokens = self._superpixels(image)
+            return tokens, segment.colour_features(tokens)
         grid = segment.grid_features(self.model, image, long_side=self.args.long_side, kind=kind)
         if self.args.patches:
             return segment.grid_tokens(grid, image), grid.flatten(1).T
-        count = self.args.num_tokens or min(NUM_TOKENS, image.shape[1] * image.shape[2])
-        tokens = SuperpixelTokenizer(num_tokens=count, quality="fine")(image)
+        tokens = self._superpixels(image)
         return tokens, segment.pool_grid(grid, tokens)
+
+    def _superpixels(self, image: "Tensor") -> "spitgraph.TokenData":
+        from spitgraph import SuperpixelTokenizer
+
+        count = self.args.num_tokens or min(NUM_TOKENS, image.shape[1] * image.shape[2])
+        return SuperpixelTokenizer(num_tokens=count, quality="fine")(image)
 
 
 def write(

@@ -1,7 +1,7 @@
 """Masks and parts out of token features, without a decoder and without labels (METHOD 8)."""
 
 from spitgraph.segment.cut import Cut, normalized_cut, token_cut
-from spitgraph.segment.features import token_features
+from spitgraph.segment.features import colour_features, token_features
 from spitgraph.segment.filters import bilateral, guided
 from spitgraph.segment.grouping import group
 from spitgraph.segment.levels import refine_at_level
@@ -11,6 +11,7 @@ from spitgraph.segment.pooling import grid_features, grid_tokens, pool_grid
 __all__ = [
     "Cut",
     "bilateral",
+    "colour_features",
     "grid_features",
     "grid_tokens",
     "group",

@@ -112,9 +112,20 @@ def test_models_that_are_none_are_refused(run, draw, out, tmp_path):
     for path in (picture, tmp_path, tmp_path / "missing.safetensors"):
         status, text, errors = run("segment", picture, "-o", out, "--model", path)
         assert (status, text) == (NOTHING_DONE, "") and is_one_line(errors) and str(path) in errors
-    status, _, errors = run("segment", picture, "-o", out)
-    assert status == NOTHING_DONE and "--model" in errors
     assert not out.exists()
+
+
+def test_without_a_model_colours_decide(run, out, tmp_path):
+    image = np.full((24, 32, 3), (40, 120, 60), np.uint8)
+    image[6:18, 9:21] = (220, 40, 30)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    status, text, _ = run("segment", tmp_path / "a.png", "-o", out, "--num-tokens", 12)
+    assert status == DONE and "without --model" in text
+    mask = np.asarray(Image.open(out / "a-mask.png")) > 0
+    assert mask[6:18, 9:21].all() and mask.sum() == 144
+    for option in (["--features", "keys"], ["--patches"], ["--long-side", 64]):
+        status, _, errors = run("segment", tmp_path / "a.png", "-o", out, *option)
+        assert status == NOTHING_DONE and f"{option[0]} goes with" in errors
 
 
 def test_no_picture_is_replaced(run, draw, weights):
