@@ -1,4 +1,4 @@
-"""φ by a pretrained transformer: its dense features, averaged over each region."""
+"""φ by a pretrained transformer: its dense features, averaged over regions (METHOD 4.6)."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""φ for transformers that were trained on square patches: a window of the picture at each token."""
+"""φ for transformers trained on square patches: a window at each token (METHOD 4.6)."""
 
 from collections.abc import Mapping, Sequence
 
