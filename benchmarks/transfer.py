@@ -18,7 +18,7 @@ distilled    windows, and all weights distilled
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ except ImportError as error:
 TOKENIZERS = ("patch", "superpixel", "voronoi")
 FAMILIES = dict(zip(TOKENIZERS, ("vit", "spit", "rvit"), strict=True))
 NEIGHBOURS = 5
+NAMES = ("least norm", "stretched", "windows", "pooled", "adapter", "distilled")
+#: Ways that are the ViT itself on its own patches.
+WITHOUT_PATCHES = ("stretched", "windows", "pooled", "adapter", "distilled")
 #: A reader: pictures → class tokens [B, D], means of tokens [B, D].
 Reader = Callable[[list[Path]], tuple[Tensor, Tensor]]
 
@@ -174,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("weights", type=Path)
     parser.add_argument("images", type=Path, help="folder with train and val")
-    parser.add_argument("--ways", nargs="+", help="default: all")
+    parser.add_argument("--ways", nargs="*", choices=NAMES, default=NAMES, help="default: all")
     parser.add_argument("--tokenizers", nargs="+", choices=TOKENIZERS, default=TOKENIZERS)
     parser.add_argument("--train-pictures", type=int, default=30, help="a class, default: 30")
     parser.add_argument("--val-pictures", type=int, default=20, help="a class, default: 20")
@@ -191,8 +194,11 @@ def main() -> None:
     args.lessons = args.train
     print(description(torch.get_num_threads()))
     own = [features_of(reader(ways.vit), of, args.batch, "own") for of in (args.train, args.val)]
+    print(f"\n{len(args.train)} training pictures, {len(args.val)} tried\n")
     rows = [row("patch", "own", own, own, args)]
-    for way in args.ways or NAMES:
+    for cells in (rows[0], ["---"] * len(rows[0]), rows[0].values()):
+        tqdm.write(line(cells))
+    for way in args.ways:
         for tokenizer in args.tokenizers:
             if tokenizer == "patch" and way in WITHOUT_PATCHES:
                 continue
@@ -200,17 +206,14 @@ def main() -> None:
             title = f"{way}, {tokenizer}"
             came = [features_of(read, of, args.batch, title) for of in (args.train, args.val)]
             rows.append(row(tokenizer, way, came, own, args))
-            tqdm.write(" | ".join(map(str, rows[-1].values())))
-    table = pd.DataFrame(rows)
-    print(f"\n{len(args.train)} training pictures, {len(args.val)} tried\n")
-    print(table.to_markdown(index=False))
+            tqdm.write(line(rows[-1].values()))
     if args.csv:
-        table.to_csv(args.csv, index=False)
+        pd.DataFrame(rows).to_csv(args.csv, index=False)
 
 
-NAMES = ("least norm", "stretched", "windows", "pooled", "adapter", "distilled")
-#: Ways that are the ViT itself on its own patches.
-WITHOUT_PATCHES = ("stretched", "windows", "pooled", "adapter", "distilled")
+def line(cells: Iterable[str]) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def row(
