@@ -117,7 +117,7 @@ def main():
     if shutil.which("g++"):
         reports["inductor"] = report("inductor", BATCHES[:3])
     reports["pictures"] = difference_of_pictures()
-    reports["attention"] = told_of_attention()
+    reports["attention weights"] = told_of_attention()
     reports["pretrained"] = difference_of_pretrained_vits()
     print(json.dumps(reports))
 

@@ -48,7 +48,7 @@ def test_a_model_may_be_compiled_from_pictures_on(reports):
 
 
 def test_attention_is_read_from_a_compiled_model_but_not_from_compiled_parts(reports):
-    whole, refusal = reports["attention"]
+    whole, refusal = reports["attention weights"]
     assert whole
     assert "no attention weights available" in refusal and "torch.compile" in refusal
 
