@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import torch
 from machine import processor
 from PIL import Image
-from safetensors.torch import load_file
+from pretrained import read_weights, settings_of
 from torch import nn
 from tqdm import tqdm
 
@@ -39,15 +39,6 @@ try:
 except ImportError as error:
     raise SystemExit(f'{error.name} is missing: pip install "spitgraph[bench,explain]"') from None
 
-#: What weights do not tell.
-FAMILIES: dict[str, dict[str, Any]] = {
-    "clip": {
-        "mean": (0.48145466, 0.4578275, 0.40821073),
-        "std": (0.26862954, 0.26130258, 0.27577711),
-        "activation": "quick_gelu",
-    },
-    "dinov2": {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "activation": "gelu"},
-}
 TOKENIZERS = ("patch", "superpixel", "voronoi")
 EXTRACTORS = ("windows", "interpolation")
 MEASURES = {
@@ -123,8 +114,7 @@ def classifier(
     weights: dict[str, torch.Tensor], tokenizer: str, options: argparse.Namespace
 ) -> SPiT:
     """The frozen ViT over a tokenizer, without a head of its own."""
-    family = options.model or ("clip" if "norm_pre.weight" in weights else "dinov2")
-    settings = FAMILIES[family] | {"extractor": options.extractor}
+    settings = settings_of(weights) | {"extractor": options.extractor}
     if tokenizer != "patch":
         settings["num_tokens"] = options.num_tokens
     if tokenizer == "superpixel":
@@ -246,7 +236,6 @@ def arguments() -> argparse.Namespace:
     names = list(methods(8))
     parser.add_argument("weights", type=Path, metavar="WEIGHTS")
     parser.add_argument("images", type=Path, metavar="IMAGES")
-    parser.add_argument("--model", choices=FAMILIES, help="colours and activation of the ViT")
     parser.add_argument("--count", type=int, default=200, metavar="N", help="pictures")
     parser.add_argument("--train", type=int, metavar="N", help="pictures of the probe; all of them")
     parser.add_argument("--methods", nargs="+", default=names, choices=names, metavar="NAME")
@@ -276,7 +265,7 @@ def results(
 ) -> tuple[list[dict[str, Any]], float]:
     """Rows of a share of the pictures, which has a process of its own, and the probe's accuracy."""
     torch.set_num_threads(options.threads)
-    weights = {name: value.float() for name, value in load_file(options.weights).items()}
+    weights = read_weights(options.weights)
     patch_size = weights["patch_embed.proj.weight"].shape[-1]
     options.num_tokens = (options.image_size // patch_size) ** 2
     classes = sorted(path.name for path in (options.images / "train").iterdir() if path.is_dir())

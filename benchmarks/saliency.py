@@ -38,7 +38,7 @@ import numpy as np
 import torch
 from machine import processor
 from PIL import Image
-from safetensors.torch import load_file
+from pretrained import read_weights, settings_of
 from saliency_sets import (
     COLUMNS,
     Picture,
@@ -63,12 +63,6 @@ from spitgraph import (
 )
 from spitgraph.segment.filters import FILTERS
 
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-CLIP = {
-    "mean": (0.48145466, 0.4578275, 0.40821073),
-    "std": (0.26862954, 0.26130258, 0.27577711),
-    "activation": "quick_gelu",
-}
 #: Of which features, in the second table.
 KINDS = ("tokens", "keys", "queries", "values")
 #: Numbers of groups that people's regions are looked for in; least share of the image of these.
@@ -79,9 +73,9 @@ Masks = tuple[torch.Tensor, torch.Tensor]  # mask and soft map, [H, W]
 
 
 def read_vit(path: Path) -> SPiT:
-    """The ViT; those with a norm before the blocks are taken for OpenAI's CLIP."""
-    state = load_file(path)
-    return from_vit(state, **(CLIP if "norm_pre.weight" in state else IMAGENET))
+    """The ViT."""
+    state = read_weights(path)
+    return from_vit(state, **settings_of(state))
 
 
 def tokenizers(num_tokens: int) -> dict[str, Callable[[torch.Tensor], TokenData]]:
