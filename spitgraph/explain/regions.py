@@ -12,7 +12,7 @@ from tqdm import tqdm
 from spitgraph.data import TokenData
 from spitgraph.explain.images import Scores
 from spitgraph.explain.pixels import pixels_of
-from spitgraph.explain.subsets import subset_logits
+from spitgraph.explain.subsets import PATIENCE, subset_logits
 from spitgraph.inspection.extras import needs_extra
 from spitgraph.nn import SPiT
 from spitgraph.tensors import ordered_labels
@@ -21,8 +21,6 @@ from spitgraph.tensors import ordered_labels
 SLIC_REGIONS = 64
 #: Subsets between two steps of the progress bar, and pictures that are tokenized at once.
 SUBSETS_AT_ONCE, PICTURES_AT_ONCE = 32, 8
-#: Seconds after which a progress bar is shown.
-PATIENCE = 0.5
 
 #: What a model says of a class, of its logits [M, classes].
 Reading = Callable[[Tensor], Float[Tensor, " M"]]

@@ -45,6 +45,16 @@ def test_integrated_gradients_add_up_to_the_outputs_difference(model, tokens):
         assert torch.allclose(found.map.sum(), found.tokens.sum(), rtol=1e-4, atol=1e-6)
 
 
+def test_too_few_points_are_told_of(model, tokens, recwarn):
+    integrated_gradients(model, tokens, 2)
+    assert not recwarn.list
+    black = (0.0, 0.0, 0.0)
+    found = integrated_gradients(model, tokens, 2, baseline=black, n_steps=2)
+    missed = abs(float(found.tokens.sum()) - difference(model, tokens, 2, torch.tensor(black)))
+    assert recwarn.list or missed <= 0.01 * abs(float(found.tokens.sum()))
+    assert all("raise n_steps=2" in str(warning.message) for warning in recwarn)
+
+
 def test_a_baseline_may_be_an_image(model, tokens):
     grey = integrated_gradients(model, tokens, 0, baseline=(0.5, 0.5, 0.5), n_steps=4)
     image = integrated_gradients(model, tokens, 0, baseline=torch.full((3, 12, 13), 0.5), n_steps=4)
