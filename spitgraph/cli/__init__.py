@@ -1,4 +1,4 @@
-"""The command line: one module a subcommand, each with `add_parser` and `run`.
+"""The command line: one module a subcommand, each with `NAME`, `HELP`, `add_arguments` and `run`.
 
 What this module imports is light, and `main` imports the rest once signals are looked after.
 Modules here import PyTorch only where a command runs, so that `--help` does not wait for it.

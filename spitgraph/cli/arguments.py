@@ -1,6 +1,6 @@
-"""Types of arguments, for `argparse`."""
+"""Types of arguments, for `argparse`, and arguments that commands share."""
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
 #: What PyTorch and the kernels count in.
@@ -24,3 +24,11 @@ def whole(text: str) -> int:
         shown = text if len(text) < 50 else f"{text[:20]}… of {len(text)} characters"
         raise ArgumentTypeError(f"expected a whole number of 64 bits, got '{shown}'")
     return number
+
+
+def add_images(parser: ArgumentParser) -> None:
+    """Add what commands take that make files of images, one after the other."""
+    add = parser.add_argument
+    add("images", nargs="+", type=path, metavar="IMAGE", help="image file, or folder of such")
+    add("-o", "--out", required=True, type=path, metavar="DIR", help="folder to write to")
+    add("--quiet", action="store_true", help="only report errors")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import spitgraph
     from spitgraph.explain import Attribution
 
+NAME, HELP = "explain", "image files → which tokens a model's answer depends on"
 DESCRIPTION = """\
 Explain a model's answers to image files: which tokens they depend on. For every IMAGE,
 DIR/<name without extension>-METHOD.png shows the scores as heat over the image, and
@@ -59,25 +60,10 @@ def method(text: str) -> str:
     return text.replace("_", "-")
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Add the command to a parser's."""
-    parser = commands.add_parser(
-        "explain",
-        help="image files → which tokens a model's answer depends on",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    arguments.add_images(parser)
     add = parser.add_argument
-    add(
-        "images",
-        nargs="+",
-        type=arguments.path,
-        metavar="IMAGE",
-        help="image file, or folder of such",
-    )
     add(
         "--model",
         required=True,
@@ -85,7 +71,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         metavar="WEIGHTS",
         help="file of weights, as spitgraph.save_weights writes it",
     )
-    add("-o", "--out", required=True, type=arguments.path, metavar="DIR", help="folder to write to")
     add("--method", type=method, choices=METHODS, default="rollout", help="default: rollout")
     add(
         "--target",
@@ -101,7 +86,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     add("--csv", action="store_true", help="write the scores as a table, .csv in place of .pt")
     add("--seed", type=arguments.whole, default=0, help="of all that is drawn, default: 0")
-    add("--quiet", action="store_true", help="only report errors")
     group = parser.add_argument_group("rollout, attention-flow and attention")
     add = group.add_argument
     add("--head-fusion", choices=("mean", "max"), help="how heads become one, default: mean")

@@ -13,6 +13,7 @@ from spitgraph.cli.streams import complain, say
 if TYPE_CHECKING:
     import spitgraph
 
+NAME, HELP = "info", "what token files hold"
 DESCRIPTION = """\
 Say what files of token graphs hold: image size, tokens, edges, levels, sizes. Files are opened
 without running any code that they may carry.
@@ -25,17 +26,8 @@ exit status: 0 all files read, 2 one or more are no token graphs;
 MAGIC = b"PK\x03\x04"
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Add the command to a parser's."""
-    parser = commands.add_parser(
-        "info",
-        help="what token files hold",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument(
         "files", nargs="+", type=arguments.path, metavar="TOKENS.pt", help="token graph"
     )

@@ -6,6 +6,7 @@ from spitgraph.cli import arguments
 from spitgraph.cli.errors import OTHER_STATUSES, CommandError, one_line
 from spitgraph.cli.streams import say
 
+NAME, HELP = "models", "named models, with parameters and multiply-adds"
 DESCRIPTION = """\
 List the models that spitgraph.create_model makes: what they cut images into, how large they are,
 and the multiply-adds of one image, from its token vectors to logits.
@@ -19,17 +20,8 @@ exit status: 0 listed, 2 bad options;
 """
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Add the command to a parser's."""
-    parser = commands.add_parser(
-        "models",
-        help="named models, with parameters and multiply-adds",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument(
         "--tokens",
         type=arguments.whole,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import spitgraph
 
+NAME, HELP = "segment", "image files → masks of the object in each"
 DESCRIPTION = """\
 Find the object in image files by TokenCut: no labels, no decoder, but the features of a pretrained
 model. For every IMAGE, DIR/<name>-mask.png is white where the object is and black elsewhere, at the
@@ -44,26 +45,10 @@ NUM_TOKENS = 256
 OWN, AVERAGED = 0.2, 0.5
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Add the command to a parser's."""
-    parser = commands.add_parser(
-        "segment",
-        help="image files → masks of the object in each",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    arguments.add_images(parser)
     add = parser.add_argument
-    add(
-        "images",
-        nargs="+",
-        type=arguments.path,
-        metavar="IMAGE",
-        help="image file, or folder of such",
-    )
-    add("-o", "--out", required=True, type=arguments.path, metavar="DIR", help="folder to write to")
     add(
         "--model",
         type=arguments.path,
@@ -83,7 +68,6 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     add("--refine", choices=("bilateral", "guided"), help="draw the mask to the image's edges")
     add("--overlay", action="store_true", help="also draw the mask: DIR/<name>-overlay.png")
-    add("--quiet", action="store_true", help="only report errors")
     group = parser.add_argument_group("models of patches, or none")
     group.add_argument(
         "--num-tokens",

@@ -15,6 +15,7 @@ from spitgraph.settings import Settings
 if TYPE_CHECKING:
     import spitgraph.tokenizers
 
+NAME, HELP = "tokenize", "image files → token graphs"
 DESCRIPTION = """\
 Tokenize image files. For every IMAGE, DIR/<name without extension>.pt holds its token graph, a
 spitgraph.TokenData, which torch.load opens after `from spitgraph import TokenData`. A folder stands
@@ -50,31 +51,14 @@ OPTIONS = {
 MOST_CENTRES = 2**20
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Add the command to a parser's."""
-    parser = commands.add_parser(
-        "tokenize",
-        help="image files → token graphs",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    arguments.add_images(parser)
     add = parser.add_argument
-    add(
-        "images",
-        nargs="+",
-        type=arguments.path,
-        metavar="IMAGE",
-        help="image file, or folder of such",
-    )
-    add("-o", "--out", required=True, type=arguments.path, metavar="DIR", help="folder to write to")
     add("--tokenizer", choices=OPTIONS, default="superpixel", help="default: superpixel")
     add("--features", action="store_true", help="also extract the token vectors x")
     add("--overlay", action="store_true", help="also draw the regions: DIR/<name>-overlay.png")
     add("--no-pixels", action="store_true", help="leave the pixels out: much smaller files")
-    add("--quiet", action="store_true", help="only report errors")
     group = parser.add_argument_group("superpixels")
     add = group.add_argument
     for option in fields(Settings):
@@ -84,7 +68,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         default = "" if value is None else f", default: {shown_value}"
         add(
             "--" + flag_of(option).replace("_", "-"),
-            type=arguments.whole if shown.get("type") is int else shown.get("type"),
+            type=arguments.whole if shown.get("type") is int else shown.get("type", str),
             metavar=shown["metavar"],
             help=shown["help"] + default,
         )

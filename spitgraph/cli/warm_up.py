@@ -5,6 +5,7 @@ import argparse
 from spitgraph.cli.errors import OTHER_STATUSES, CommandError
 from spitgraph.cli.streams import report
 
+NAME, HELP = "warm-up", "compile the fused kernels, once for this machine"
 DESCRIPTION = """\
 Compile the fused kernels for this machine's processor, and keep them on disk. Without it, the first
 call has that done in the background, and plain operations serve in the meantime.
@@ -15,17 +16,8 @@ exit status: 0 the kernels serve, 2 they cannot;
 """
 
 
-def add_parser(commands: argparse._SubParsersAction) -> None:
-    """Add the command to a parser's."""
-    parser = commands.add_parser(
-        "warm-up",
-        help="compile the fused kernels, once for this machine",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(run=run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
 
 
 def run(args: argparse.Namespace) -> int:
