@@ -49,7 +49,7 @@ def main() -> None:
         model = from_vit(read_tensors(args.weights)[0], mean=args.mean, std=args.std)
         rows = [row(path, model, args) for path in args.images]
         below_each_other(rows).save(args.out, quality=90)
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         parser.exit(2, f"{parser.prog}: {' '.join(str(error).split())}\n")
     print(f"{args.out}: image, patches, superpixels, parts")
 

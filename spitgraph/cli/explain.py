@@ -151,10 +151,10 @@ def checked_options(args: argparse.Namespace) -> dict[str, Any]:
 
 def check_extras(args: argparse.Namespace) -> None:
     """Complain before anything is done where what draws is missing."""
-    from spitgraph.inspection.extras import plot_extra
+    from spitgraph.extras import needs_extra
 
     try:
-        with args.interrupts.importing(), plot_extra():
+        with args.interrupts.importing(), needs_extra("plot"):
             import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise CommandError(one_line(error)) from error

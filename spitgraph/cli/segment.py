@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cosine above which tokens are alike, default: 0.2, and 0.5 of averaged features",
     )
     add("--refine", choices=("bilateral", "guided"), help="draw the mask to the image's edges")
-    add("--overlay", action="store_true", help="also draw the mask: DIR/<name>-overlay.png")
+    add("--overlay", action="store_true", help="also draw the mask: DIR/<name>-mask-overlay.png")
     group = parser.add_argument_group("models of patches, or none")
     group.add_argument(
         "--num-tokens",
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 def names(path: Path, overlay: bool) -> list[str]:
     """What the files made from an image are called."""
-    ends = ("-mask.png", "-overlay.png") if overlay else ("-mask.png",)
+    ends = ("-mask.png", "-mask-overlay.png") if overlay else ("-mask.png",)
     return [f"{path.stem}{end}" for end in ends]
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spitgraph.checks import integer, number
-from spitgraph.inspection.extras import needs_extra
+from spitgraph.extras import needs_extra
 
 
 class Interval(NamedTuple):

@@ -11,7 +11,7 @@ from spitgraph.data import TokenData
 from spitgraph.explain.attribution import Attribution
 from spitgraph.explain.images import Scores, explained
 from spitgraph.explain.layers import Layers, attention_layers
-from spitgraph.inspection.extras import needs_extra
+from spitgraph.extras import needs_extra
 from spitgraph.nn import SPiT
 
 #: Capacities become whole numbers: a capacity of 1 is so many.

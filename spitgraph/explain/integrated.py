@@ -13,8 +13,8 @@ from spitgraph.data import TokenData
 from spitgraph.explain.attribution import Attribution
 from spitgraph.explain.images import OUTPUTS, Scores, explained
 from spitgraph.explain.pixels import answer_to, of_pixels, pixels_of, predicted
+from spitgraph.extras import needs_extra
 from spitgraph.images import load_image
-from spitgraph.inspection.extras import needs_extra
 from spitgraph.nn import SPiT
 
 #: Points of the quadrature within a piece of the way, which go forward and back at once.

@@ -12,7 +12,7 @@ from spitgraph.explain.attribution import Attribution
 from spitgraph.explain.images import OUTPUTS, Scores, explained
 from spitgraph.explain.pixels import predicted
 from spitgraph.explain.regions import equal_draws, parts_of
-from spitgraph.inspection.extras import needs_extra
+from spitgraph.extras import needs_extra
 from spitgraph.nn import SPiT
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from spitgraph.checks import boolean
-from spitgraph.inspection.extras import plot_extra
+from spitgraph.extras import needs_extra
 from spitgraph.inspection.overlay import border_sides, image_of, seg_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plot_attribution(
         ImportError: Matplotlib is missing.
         ValueError: The pixels were dropped, or the nodes are no longer the image's tokens.
     """
-    with plot_extra():
+    with needs_extra("plot"):
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
         from matplotlib.figure import Figure

@@ -13,7 +13,7 @@ from spitgraph.data import TokenData
 from spitgraph.explain.images import Scores
 from spitgraph.explain.pixels import pixels_of
 from spitgraph.explain.subsets import PATIENCE, subset_logits
-from spitgraph.inspection.extras import needs_extra
+from spitgraph.extras import needs_extra
 from spitgraph.nn import SPiT
 from spitgraph.tensors import ordered_labels
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from spitgraph.data import TokenData
-from spitgraph.inspection.extras import plot_extra
+from spitgraph.extras import needs_extra
 from spitgraph.inspection.overlay import mean_colors, seg_of, to_pil
 from spitgraph.pixel_map import stored
 
@@ -28,7 +28,7 @@ def plot_graph(tokens: TokenData) -> "matplotlib.figure.Figure":
         TypeError: No token graph.
         ImportError: Matplotlib is missing.
     """
-    with plot_extra():
+    with needs_extra("plot"):
         from matplotlib.collections import LineCollection
         from matplotlib.figure import Figure
     height, width = seg_of(tokens).shape

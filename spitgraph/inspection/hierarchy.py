@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 from spitgraph.checks import integers
 from spitgraph.data import TokenData
-from spitgraph.inspection.extras import plot_extra
+from spitgraph.extras import needs_extra
 from spitgraph.inspection.overlay import image_of, mean_colors, seg_of, to_pil
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def plot_hierarchy(
         TypeError: No token graph, or a level is not a whole number.
         ImportError: Matplotlib is missing.
     """
-    with plot_extra():
+    with needs_extra("plot"):
         from matplotlib.figure import Figure
     height, width = seg_of(tokens).shape
     levels = range(tokens.tree.depth + 1) if levels is None else integers(levels, "levels")

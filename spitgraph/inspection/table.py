@@ -8,8 +8,8 @@ from torch import Tensor
 from torch_geometric.utils import degree
 
 from spitgraph.data import TokenData
+from spitgraph.extras import needs_extra
 from spitgraph.grid import connected_parts
-from spitgraph.inspection.extras import plot_extra
 from spitgraph.inspection.overlay import seg_of
 from spitgraph.pixel_map import stored
 
@@ -32,7 +32,7 @@ def token_table(tokens: TokenData) -> "pandas.DataFrame":
         TypeError: No token graph.
         ImportError: Pandas is missing.
     """
-    with plot_extra():
+    with needs_extra("plot"):
         import pandas
     parts = count_parts(tokens)
     source, num_tokens = stored(tokens, "edge_index")[0], len(tokens.size)

@@ -10,7 +10,7 @@ from torch import Tensor
 from spitgraph.checks import integers
 from spitgraph.data import TokenData
 from spitgraph.extractors.interpolation.layout import COLOUR, VectorLayout
-from spitgraph.inspection.extras import plot_extra
+from spitgraph.extras import needs_extra
 from spitgraph.inspection.overlay import image_of, seg_of, to_pil
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def plot_token(
         TypeError: No token graph, or `which` are not whole numbers.
         ImportError: Matplotlib is missing.
     """
-    with plot_extra():
+    with needs_extra("plot"):
         from matplotlib.figure import Figure
     which, image, seg = integers(which, "which"), image_of(tokens).cpu(), seg_of(tokens).cpu()
     if tokens.x is None:

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from spitgraph.extras import needs_extra
 from spitgraph.segment.affinity import EPSILON, affinity, rows_alike
-from spitgraph.segment.extras import segment_extra
 
 #: Eigenvalues that differ by less are taken for equal.
 SAME = 1e-9
@@ -56,7 +56,7 @@ def sparse_eigenvector(
     Raises:
         ImportError: SciPy is missing.
     """
-    with segment_extra():
+    with needs_extra("segment"):
         import numpy as np
         from scipy.sparse import csr_array, vstack
         from scipy.sparse.linalg import LinearOperator, eigsh

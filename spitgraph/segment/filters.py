@@ -9,8 +9,8 @@ from torch import Tensor
 
 from spitgraph.checks import instance, integer, positive
 from spitgraph.data import TokenData
+from spitgraph.extras import needs_extra
 from spitgraph.images import ImageLike, load_image
-from spitgraph.segment.extras import segment_extra
 from spitgraph.segment.solver import color_cells, solved
 
 #: How certain the solver takes what it is given for: everywhere the same.
@@ -110,7 +110,7 @@ def _checked(
 
 def _bilateral_mask(mask: Bool[Tensor, "H W"], tokens: TokenData) -> Bool[Tensor, "H W"]:
     """The largest part of what is above ½, without holes, as TokenCut has it."""
-    with segment_extra():
+    with needs_extra("segment"):
         from scipy import ndimage
 
     above = ndimage.binary_fill_holes((bilateral(mask, _picture(tokens)) > 0.5).cpu().numpy())

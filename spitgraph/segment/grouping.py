@@ -8,9 +8,9 @@ from torch import Tensor
 
 from spitgraph.checks import integer, one_of
 from spitgraph.data import TokenData
+from spitgraph.extras import needs_extra
 from spitgraph.hierarchy import renumbered_by_first
 from spitgraph.segment.affinity import unit_vectors
-from spitgraph.segment.extras import segment_extra
 from spitgraph.segment.maps import feature_rows
 
 METHODS = {
@@ -74,7 +74,7 @@ def _group(units: Float64[Tensor, "N D"], k: int, method: str, seed: int) -> Int
         return torch.zeros_like(kind)
     if k == int(kind.max()) + 1:  # nothing to decide
         return renumbered_by_first(kind)
-    with segment_extra():
+    with needs_extra("segment"):
         from sklearn.cluster import KMeans, SpectralClustering
     if method == "kmeans":
         found = KMeans(k, n_init=STARTS, random_state=seed).fit_predict(units.numpy())

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from spitgraph.segment.extras import segment_extra
+from spitgraph.extras import needs_extra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,7 @@ def solved(
     Raises:
         ImportError: SciPy is missing.
     """
-    with segment_extra():
+    with needs_extra("segment"):
         import numpy as np
         from scipy.sparse import diags_array
         from scipy.sparse.linalg import cg

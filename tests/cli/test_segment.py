@@ -62,9 +62,9 @@ def test_everything_of_a_folder_with_what_is_drawn(run, pictures, out, weights, 
         "--long-side", 24, *refine,
     )  # fmt: skip
     assert (status, errors) == (DONE, "")
-    ends = ("-mask.png", "-overlay.png")
+    ends = ("-mask-overlay.png", "-mask.png")
     assert written(out) == [f"{name}{end}" for name in "abc" for end in ends]
-    assert Image.open(out / "a-overlay.png").size == (24, 20)  # twice that of the image
+    assert Image.open(out / "a-mask-overlay.png").size == (24, 20)  # twice that of the image
 
 
 @pytest.mark.parametrize("name", ["spit_tiny_16", "rvit_tiny_16"])

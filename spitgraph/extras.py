@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def segment_extra() -> Iterator[None]:
-    """Imports made inside need the extra `segment`; where they fail, the error says so."""
+def needs_extra(name: str) -> Iterator[None]:
+    """Imports made inside need an extra of this package; where they fail, the error says so."""
     try:
         yield
     except ImportError as error:
         raise ImportError(
-            f'{error.name} is missing: pip install "spitgraph[segment]"', name=error.name
+            f'{error.name} is missing: pip install "spitgraph[{name}]"', name=error.name
         ) from error
