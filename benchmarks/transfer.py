@@ -31,6 +31,7 @@ from tqdm import tqdm
 
 from spitgraph import RegionPool, SPiT, TokenData, create_model, from_vit, retrofit, save_weights
 from spitgraph.models import configuration_of
+from spitgraph.models.from_vit import TOKENIZERS
 from spitgraph.train import adapter_parameters, distill
 
 try:
@@ -40,8 +41,6 @@ try:
 except ImportError as error:
     raise SystemExit(f'{error.name} is missing: pip install "spitgraph[bench]"') from None
 
-TOKENIZERS = ("patch", "superpixel", "voronoi")
-FAMILIES = dict(zip(TOKENIZERS, ("vit", "spit", "rvit"), strict=True))
 NEIGHBOURS = 5
 NAMES = ("least norm", "stretched", "windows", "pooled", "adapter", "distilled")
 #: Ways that are the ViT itself on its own patches.
@@ -62,22 +61,18 @@ class Ways:
         """Those of a tokenizer."""
         return {} if tokenizer == "patch" else {"num_tokens": self.count}
 
-    def own(self, tokenizer: str) -> Reader:
-        return reader(self.vit)
-
     def windows(self, tokenizer: str) -> Reader:
         return reader(self.student(tokenizer))
 
     def stretched(self, tokenizer: str) -> Reader:
-        model = self.student(tokenizer, extractor="interpolation")
-        return reader(model)
+        return reader(self.student(tokenizer, extractor="interpolation"))
 
     def least_norm(self, tokenizer: str) -> Reader:
         like = configuration_of(self.vit).arguments()
         for name in ("name", "extractor", "position_grid"):
             del like[name]
         size = configuration_of(self.vit).name.split("_", 1)[1]
-        model = create_model(f"{FAMILIES[tokenizer]}_{size}", **like, **self.options(tokenizer))
+        model = create_model(f"{TOKENIZERS[tokenizer]}_{size}", **like, **self.options(tokenizer))
         return reader(retrofit(model, self.state, mean=like["mean"], std=like["std"]).eval())
 
     def pooled(self, tokenizer: str) -> Reader:
@@ -178,7 +173,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("images", type=Path, help="folder with train and val")
     parser.add_argument("--ways", nargs="*", choices=NAMES, default=NAMES, help="default: all")
-    parser.add_argument("--tokenizers", nargs="+", choices=TOKENIZERS, default=TOKENIZERS)
+    parser.add_argument("--tokenizers", nargs="+", choices=TOKENIZERS, default=[*TOKENIZERS])
     parser.add_argument("--train-pictures", type=int, default=30, help="a class, default: 30")
     parser.add_argument("--val-pictures", type=int, default=20, help="a class, default: 20")
     parser.add_argument("--batch", type=int, default=8, help="pictures at once, default: 8")
