@@ -61,6 +61,14 @@ def number(value: Any, name: str) -> float:
     return float(plain)
 
 
+def finite(value: Any, name: str) -> float:
+    """The value as a float, if it is a finite number."""
+    value = number(value, name)
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+    return value
+
+
 def positive(value: Any, name: str) -> float:
     """The value as a float, if it is a finite number above 0."""
     value = number(value, name)

@@ -8,6 +8,7 @@ from spitgraph.checks import (
     as_integer,
     boolean,
     channel_statistics,
+    finite,
     integer,
     one_of,
     positive,
@@ -16,6 +17,7 @@ from spitgraph.models.extraction import EXTRACTORS
 from spitgraph.models.families import FAMILIES, PATCH_SIZE, Asked, Family
 from spitgraph.nn.activation import ACTIVATIONS
 from spitgraph.nn.embedder import grid_of
+from spitgraph.nn.layer_scale import INIT_VALUES
 from spitgraph.nn.pool import POOLS
 from spitgraph.tokenizers import Tokenizer
 
@@ -30,7 +32,7 @@ SIZES = {
 COMMON = (
     *("embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm", "bins", "sigma"),
     *("mean", "std", "position_grid", "class_token", "registers", "norm_pre", "norm_eps"),
-    *("activation", "pool", "head", "extractor"),
+    *("activation", "pool", "head", "extractor", "init_values"),
 )
 #: Heads by name.
 HEADS = {
@@ -75,6 +77,7 @@ class Configuration:
     pool: str
     head: str
     extractor: str
+    init_values: float
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __getattr__(self, name: str) -> Any:
@@ -169,6 +172,7 @@ def checked_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     }
     for key in ("mlp_ratio", "norm_eps"):
         checked[key] = positive(values[key], key)
+    checked["init_values"] = finite(values["init_values"], "init_values")
     kinds: dict[str, dict] = {
         "activation": ACTIVATIONS,
         "pool": POOLS,
@@ -226,4 +230,5 @@ def size_defaults(size: str, embed_dim: int | None) -> dict[str, Any]:
         "pool": "token",
         "head": "linear",
         "extractor": "interpolation",
+        "init_values": INIT_VALUES,
     }

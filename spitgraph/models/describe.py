@@ -45,6 +45,7 @@ def configuration_of(model: nn.Module) -> Configuration:
             "image_size": getattr(spit, "image_size", None),
             **{name: getattr(extractor, name) for name in COLOURS if hasattr(extractor, name)},
             "norm_eps": backbone.norm_eps,
+            "init_values": backbone.init_values,
             "activation": backbone.activation,
             "pool": backbone.pooling,
         }

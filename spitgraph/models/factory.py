@@ -47,10 +47,10 @@ def create_model(
             `class_token` and `registers` (see `TokenEmbedder`), `norm_pre`, `norm_eps`,
             `activation` and `pool` (see `Backbone`), `head` (`"linear"`, `"projection"` without
             bias, or `"none"` for features), and `extractor` (`"interpolation"`, or `"windows"` of
-            side `bins`, see `WindowExtractor`); of superpixels, `levels`,
-            `num_tokens`, `quality`, `compactness`, `features` and `similarity` (by default
-            `"cosine"` with `features="spit"`, `"distance"` with others); of Voronoi cells,
-            `num_tokens`.
+            side `bins`, see `WindowExtractor`); `init_values`, what LayerScale starts at (1e-5); of
+            superpixels, `levels`, `num_tokens`, `quality`, `compactness`, `features` and
+            `similarity` (by default `"cosine"` with `features="spit"`, `"distance"` with others);
+            of Voronoi cells, `num_tokens`.
 
     Raises:
         ValueError: There is no such name, or a value is outside its range.
@@ -97,6 +97,7 @@ def build(configuration: Configuration, extractor: Extractor | None = None) -> S
             activation=configuration.activation,
             norm_pre=configuration.norm_pre,
             norm_eps=configuration.norm_eps,
+            init_values=configuration.init_values,
             pool=configuration.pool,
         ),
         head=build_head(width, configuration.num_classes, configuration.head),

@@ -9,11 +9,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from spitgraph.checks import boolean, integer, one_of, positive, unit_interval
+from spitgraph.checks import boolean, finite, integer, one_of, positive, unit_interval
 from spitgraph.nn.activation import ACTIVATIONS
 from spitgraph.nn.attention import Scope
 from spitgraph.nn.block import Block
 from spitgraph.nn.graph_bias import GraphBias
+from spitgraph.nn.layer_scale import INIT_VALUES
 from spitgraph.nn.packed_attention import Packing
 from spitgraph.nn.pool import POOLS, AttentionPool, MeanPool
 from spitgraph.nn.sequences import TokenSequences
@@ -66,7 +67,7 @@ class Backbone(nn.Module):
         qkv_bias: bool = False,
         qk_norm: bool = False,
         *,
-        init_values: float = 1e-5,
+        init_values: float = INIT_VALUES,
         drop_path: float = 0.0,
         graph_bias: bool = False,
         attention: str = "auto",
@@ -81,6 +82,7 @@ class Backbone(nn.Module):
         self.attention = one_of(attention, LAYOUTS, "attention")
         self.activation = one_of(activation, ACTIVATIONS, "activation")
         self.norm_eps = positive(norm_eps, "norm_eps")
+        self.init_values = finite(init_values, "init_values")
         self.pooling = one_of(pool, POOLS, "pool")
         self.grad_checkpointing = False
         drop_path, depth = unit_interval(drop_path, "drop_path"), integer(depth, "depth")
@@ -93,7 +95,7 @@ class Backbone(nn.Module):
                 mlp_ratio,
                 qkv_bias,
                 qk_norm,
-                init_values,
+                self.init_values,
                 rate,
                 activation=self.activation,
                 norm_eps=self.norm_eps,

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from spitgraph.checks import integer, positive
 from spitgraph.nn.attention import Attention, Scope
 from spitgraph.nn.drop_path import DropPath
-from spitgraph.nn.layer_scale import LayerScale
+from spitgraph.nn.layer_scale import INIT_VALUES, LayerScale
 from spitgraph.nn.mlp import Mlp
 from spitgraph.nn.packed_attention import Packing
 
@@ -38,7 +38,7 @@ class Block(nn.Module):
         mlp_ratio: float = 4.0,
         qkv_bias: bool = False,
         qk_norm: bool = False,
-        init_values: float = 1e-5,
+        init_values: float = INIT_VALUES,
         drop_path: float = 0.0,
         *,
         activation: str = "gelu",

@@ -1,12 +1,13 @@
 """LayerScale: how much a branch adds to the residual stream, channel by channel."""
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spitgraph.checks import integer, number
+from spitgraph.checks import finite, integer
+
+#: What every factor starts at where nothing is said: branches begin next to nothing, as in CaiT.
+INIT_VALUES = 1e-5
 
 
 class LayerScale(nn.Module):
@@ -20,11 +21,9 @@ class LayerScale(nn.Module):
         ValueError, TypeError: An argument is outside its range or of another type.
     """
 
-    def __init__(self, dim: int, init_values: float = 1e-5) -> None:
+    def __init__(self, dim: int, init_values: float = INIT_VALUES) -> None:
         super().__init__()
-        dim, start = integer(dim, "dim"), number(init_values, "init_values")
-        if not math.isfinite(start):
-            raise ValueError(f"init_values must be finite, got {init_values}")
+        dim, start = integer(dim, "dim"), finite(init_values, "init_values")
         self.gamma = nn.Parameter(torch.full((dim,), start))
 
     def forward(self, x: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:

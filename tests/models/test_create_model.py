@@ -52,6 +52,7 @@ def test_the_released_variants_have_their_settings():
     assert configure("spit_base_16").compactness == 0
     assert configure("spit_base_16", gradient=False).compactness == 0.1
     assert configure("vit_base_16").mode == "nearest"
+    assert {configure(name).init_values for name in list_models()} == {1e-5}
     assert configure("spit_base_16").mode == configure("rvit_base_16").mode == "bilinear"
 
 
@@ -75,6 +76,7 @@ def test_options_reach_their_parts():
         mlp_ratio=2,
         qkv_bias=True,
         qk_norm=True,
+        init_values=0.25,
         sigma=0.1,
         num_tokens=9,
         compactness=0.3,
@@ -94,6 +96,7 @@ def test_options_reach_their_parts():
     assert block.mlp.fc1.weight.shape == (64, 32)
     assert block.attn.qkv.bias is not None
     assert block.attn.q_norm.weight.shape == (16,)
+    assert (block.ls1.gamma == 0.25).all() and (block.ls2.gamma == 0.25).all()
     assert model.head.weight.shape == (5, 32)
     assert model.tokenize(noise(32, 32)).num_nodes == 9
 
@@ -129,6 +132,7 @@ def test_a_told_width_gets_heads_of_64():
         {"name": "spit_tiny_16", "registers": 3, "head": "projection", "pool": "attention"},
         {"name": "spit_tiny_16", "class_token": False, "pool": "mean", "head": "none"},
         {"name": "rvit_tiny_16", "pool": "mean_norm", "registers": 1},
+        {"name": "rvit_tiny_16", "init_values": 0},
     ],
     ids=str,
 )
@@ -230,6 +234,8 @@ def test_overrides_of_other_tokenizers_are_refused(name, override):
         ({"activation": "relu"}, ValueError),
         ({"pool": "max"}, ValueError),
         ({"head": None}, ValueError),
+        ({"init_values": float("inf")}, ValueError),
+        ({"init_values": "1"}, TypeError),
     ],
     ids=str,
 )

@@ -66,6 +66,19 @@ def test_the_file_tells_the_configuration(path):
     assert model_from_weights(path, num_tokens=8).tokenizer.num_tokens == 8
 
 
+#: What configurations of earlier versions do not say, and what it was.
+NEWER = {"init_values": 1e-5}
+
+
+def test_files_of_earlier_versions_make_the_same_model(path):
+    model = randomised(create_model("vit_tiny_16", **TINY))
+    arguments = configuration_of(model).arguments()
+    metadata = {"configuration": json.dumps({k: v for k, v in arguments.items() if k not in NEWER})}
+    safetensors.torch.save_file(model.state_dict(), path, metadata=metadata)
+    again = configuration_of(model_from_weights(path))
+    assert again.arguments() == arguments == arguments | NEWER
+
+
 def test_a_function_for_features_has_to_be_told_again(path):
     model = create_model("spit_tiny_16", features=lambda image: image * 2, **TINY)
     save(model, path)
