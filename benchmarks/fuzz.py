@@ -259,7 +259,7 @@ def check_extractor(rng: Random, case: Case, tokens: TokenData) -> None:
 
 WRONG_EXTRACTORS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("bins", (0, 1, -4, 2.5, "8", None, float("nan"))),
-    ("sigma", (0, -1.0, float("nan"), float("inf"), "0.1", None)),
+    ("sigma", (0, -1.0, float("nan"), float("inf"), "0.1")),
     ("mode", ("cubic", None, 3, "")),
 )
 

@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("token vectors")
     add = group.add_argument
     add("--bins", type=arguments.whole, metavar="β", help="bins a side, default: 16")
-    add("--sigma", type=float, metavar="σ", help="width of the histograms' kernel, default: 0.05")
+    add("--sigma", type=float, metavar="σ", help="width of the histograms' kernel, default: 0.8/β")
     add("--no-gradient", action="store_true", help="leave the gradient histogram out")
     group = parser.add_argument_group("patches")
     group.add_argument(

@@ -16,7 +16,8 @@ class ExtractFeatures(BaseTransform):
     Args:
         bins: β, bins a side, at least 2.
         gradient: Whether the gradient histogram is part of the vector.
-        sigma: Standard deviation of the histograms' Gaussian, in units of half the longer side.
+        sigma: Standard deviation of the histograms' Gaussian, in units of half the longer side;
+            by default 0.8/β, which of 16 bins is 0.05.
         mode: `"bilinear"` or `"nearest"`.
 
     Raises:
@@ -24,7 +25,12 @@ class ExtractFeatures(BaseTransform):
     """
 
     def __init__(
-        self, bins: int = 16, *, gradient: bool = True, sigma: float = 0.05, mode: str = "bilinear"
+        self,
+        bins: int = 16,
+        *,
+        gradient: bool = True,
+        sigma: float | None = None,
+        mode: str = "bilinear",
     ) -> None:
         self.extractor = InterpolationExtractor(bins, gradient=gradient, sigma=sigma, mode=mode)
 

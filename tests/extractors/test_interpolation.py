@@ -17,7 +17,9 @@ from spitgraph import (
 )
 from spitgraph.extractors import InterpolationExtractor
 from spitgraph.extractors.interpolation import naive
+from spitgraph.extractors.interpolation.bandwidth import sigma_of
 from spitgraph.pixels import CONTRAST, adjust_contrast
+from spitgraph.transforms import ExtractFeatures
 
 NORMAL = {"mean": (0.48, 0.46, 0.41), "std": (0.27, 0.26, 0.28)}
 SETTINGS = [(16, 0.05, True, {}), (16, 0.025, False, NORMAL), (8, 0.05, True, {})]
@@ -140,6 +142,25 @@ def test_extreme_partitions(image, labels):
     expected = expected_vectors(image, labels, 8)
     assert x.isfinite().all()
     assert (x - expected).abs().max() < ROUNDING
+
+
+def test_sigma_is_the_same_share_of_a_bin_where_it_is_not_told():
+    assert InterpolationExtractor().sigma == ExtractFeatures().extractor.sigma == 0.05
+    assert InterpolationExtractor(8).sigma == ExtractFeatures(8).extractor.sigma == 0.1
+    assert [sigma_of(bins) * bins for bins in (2, 4, 14, 32)] == pytest.approx([0.8] * 4)
+    assert InterpolationExtractor(8, sigma=0.05).sigma == 0.05
+    with pytest.raises(ValueError, match="bins must be at least 2, got 1"):
+        sigma_of(1)
+
+
+@pytest.mark.parametrize("bins", [2, 8])
+def test_every_pixel_counts_wherever_it_lies(bins):
+    """Even halfway between bins, along both axes, and a pixel from the border: exp(−0.78) each."""
+    pixels = PatchTokenizer(1)(torch.rand(3, 16, 16))
+    for sigma, least in ((None, 0.2), (0.025, 0)):
+        extract = InterpolationExtractor(bins, gradient=False, sigma=sigma)
+        position = extract(pixels).x[:, extract.layout["position"]] / (4 * (16 / bins) ** 2)
+        assert least <= position.amax(1).min() < least + 0.01
 
 
 def test_repr_and_length():

@@ -13,6 +13,7 @@ from spitgraph.checks import boolean, channel_statistics, integer, one_of, posit
 from spitgraph.data import TokenData
 from spitgraph.extractors.base import Extractor
 from spitgraph.extractors.interpolation import operator
+from spitgraph.extractors.interpolation.bandwidth import sigma_of
 from spitgraph.extractors.interpolation.colour import (
     SAMPLERS,
     Statistics,
@@ -51,7 +52,9 @@ class InterpolationExtractor(Extractor):
     Args:
         bins: β, bins a side, at least 2.
         gradient: Whether the gradient histogram is part of the vector.
-        sigma: Standard deviation of the histograms' Gaussian, in units of half the longer side.
+        sigma: Standard deviation of the histograms' Gaussian, in units of half the longer side
+            (of gradients: of half their range). None takes 0.8/β, which of 16 bins is 0.05; see
+            `sigma_of`.
         mode: `"bilinear"`, or `"nearest"`, which with square patches of side β is their pixels.
         mean: With `std`, colour is (RGB − mean)/std, as plain vision transformers read it, in place
             of the contrast-adjusted one; three numbers.
@@ -66,7 +69,7 @@ class InterpolationExtractor(Extractor):
         bins: int = 16,
         *,
         gradient: bool = True,
-        sigma: float = 0.05,
+        sigma: float | None = None,
         mode: str = "bilinear",
         mean: Any = None,
         std: Any = None,
@@ -74,7 +77,7 @@ class InterpolationExtractor(Extractor):
         super().__init__()
         self.bins = integer(bins, "bins", minimum=2)
         self.gradient = boolean(gradient, "gradient")
-        self.sigma = positive(sigma, "sigma")
+        self.sigma = sigma_of(self.bins) if sigma is None else positive(sigma, "sigma")
         if not NARROWEST <= self.sigma <= WIDEST:
             raise ValueError(f"sigma must be in [{NARROWEST}, {WIDEST}], got {sigma}")
         self.mode = one_of(mode, SAMPLERS, "mode")

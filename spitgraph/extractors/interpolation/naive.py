@@ -5,6 +5,7 @@ In doubles; other bodies are tested against it to within the rounding of single 
 
 import math
 
+from spitgraph.extractors.interpolation.bandwidth import sigma_of
 from spitgraph.pixels import CONTRAST, GRADIENT_CONTRAST
 
 #: A value of each pixel, row by row.
@@ -16,7 +17,7 @@ def token_vectors(
     label: list[list[int]],
     bins: int = 16,
     *,
-    sigma: float = 0.05,
+    sigma: float | None = None,
     gradient: bool = True,
     mode: str = "bilinear",
     mean: tuple[float, ...] | None = None,
@@ -28,12 +29,13 @@ def token_vectors(
         image: Red, green and blue in [0, 1].
         label: Region of each pixel, 0 … N − 1.
         bins: β.
-        sigma: σ.
+        sigma: σ; by default, what goes with β.
         gradient: Whether the texture is part of it.
         mode: `"bilinear"` or `"nearest"`.
         mean: With `std`, colour is (x − mean)/std, channel by channel, and not contrast-adjusted.
         std: See `mean`.
     """
+    sigma = sigma_of(bins) if sigma is None else sigma
     height, width = len(label), len(label[0])
     longest = max(height, width)
     if mean is None or std is None:
