@@ -48,6 +48,7 @@ NOT_COUNTS += [(True, TypeError), (NAN, TypeError), ([2], TypeError)]
 NOT_FLAGS = [("no", TypeError), (1, TypeError), (None, TypeError), (0.0, TypeError)]
 NOT_POSITIVE = [(0, ValueError), (-0.5, ValueError), (NAN, ValueError), (INF, ValueError)]
 NOT_POSITIVE += [("0.05", TypeError), (True, TypeError), (None, TypeError), ([1.0], TypeError)]
+NOT_WIDTHS = [pair for pair in NOT_POSITIVE if pair[0] is not None]
 NOT_SHARES = [(-0.1, ValueError), (1.5, ValueError), (NAN, ValueError), ("1", TypeError)]
 NOT_SHARES += [(True, TypeError), (None, TypeError)]
 NOT_NAMES = [("other", ValueError), (3, ValueError), (None, ValueError), (["a"], ValueError)]
@@ -82,7 +83,7 @@ ARGUMENTS = [
         for name, values in (
             ("bins", [*NOT_COUNTS, (1, ValueError), (None, TypeError)]),
             ("gradient", NOT_FLAGS),
-            ("sigma", [*NOT_POSITIVE, (1e-31, ValueError), (1e31, ValueError)]),
+            ("sigma", [*NOT_WIDTHS, (1e-31, ValueError), (1e31, ValueError)]),
             ("mode", NOT_NAMES),
         )
     ],
@@ -174,9 +175,11 @@ ARGUMENTS = [
             ("head", NOT_NAMES),
             ("bins", NOT_COUNTS),
             ("sigma", NOT_POSITIVE),
+            ("init_values", [(NAN, ValueError), ("1", TypeError), (None, TypeError)]),
             ("colour", [(3, TypeError)]),
         )
     ],
+    (call(create_model, "vit_tiny_16"), "patch_size", NOT_COUNTS),
     (call(create_model, "rvit_tiny_16"), "image_size", NOT_COUNTS),
     (first(create_model), "model", NOT_NAMES),
     (call(model_table), "num_tokens", NOT_COUNTS),

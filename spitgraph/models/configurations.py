@@ -14,7 +14,7 @@ from spitgraph.checks import (
     positive,
 )
 from spitgraph.models.extraction import EXTRACTORS
-from spitgraph.models.families import FAMILIES, PATCH_SIZE, Asked, Family
+from spitgraph.models.families import BINS, FAMILIES, PATCH_SIZE, Asked, Family
 from spitgraph.nn.activation import ACTIVATIONS
 from spitgraph.nn.embedder import grid_of
 from spitgraph.nn.layer_scale import INIT_VALUES
@@ -94,7 +94,8 @@ class Configuration:
     @property
     def mode(self) -> str:
         """How φ samples colour."""
-        return FAMILIES[self.family].mode
+        mode = FAMILIES[self.family].mode
+        return mode if isinstance(mode, str) else mode(self)
 
     def tokenizer(self) -> Tokenizer:
         """τ."""
@@ -147,9 +148,8 @@ def configure(
         **family.defaults(Asked(size, gradient, image_size, overrides)),
         **overrides,
     }
-    for key in ("sigma", "compactness"):
-        if type(values.get(key)) is int:
-            values[key] = float(values[key])
+    if type(values.get("compactness")) is int:
+        values["compactness"] = float(values["compactness"])
     values |= checked_parts(values)
     num_classes = integer(num_classes, "num_classes")
     return Configuration(
@@ -170,7 +170,7 @@ def checked_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     checked: dict[str, Any] = {
         key: boolean(values[key], key) for key in ("qkv_bias", "qk_norm", "class_token", "norm_pre")
     }
-    for key in ("mlp_ratio", "norm_eps"):
+    for key in ("mlp_ratio", "norm_eps", "sigma"):
         checked[key] = positive(values[key], key)
     checked["init_values"] = finite(values["init_values"], "init_values")
     kinds: dict[str, dict] = {
@@ -218,7 +218,7 @@ def size_defaults(size: str, embed_dim: int | None) -> dict[str, Any]:
         "mlp_ratio": 4.0,
         "qkv_bias": False,
         "qk_norm": False,
-        "bins": 16,
+        "bins": BINS,
         "mean": None,
         "std": None,
         "position_grid": None,

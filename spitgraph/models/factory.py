@@ -42,15 +42,17 @@ def create_model(
             proportionally less.
         overrides: `embed_dim` (heads of 64, if it divides by 64 and nothing else is said), `depth`,
             `num_heads`, `mlp_ratio`, `qkv_bias`, `qk_norm` (LayerNorm of queries and keys), `bins`
-            (of `vit_*`, also the side of the patches) and `sigma`; what other vision transformers
-            have, `mean` and `std` (plain colour, see `InterpolationExtractor`), `position_grid`,
-            `class_token` and `registers` (see `TokenEmbedder`), `norm_pre`, `norm_eps`,
-            `activation` and `pool` (see `Backbone`), `head` (`"linear"`, `"projection"` without
-            bias, or `"none"` for features), and `extractor` (`"interpolation"`, or `"windows"` of
-            side `bins`, see `WindowExtractor`); `init_values`, what LayerScale starts at (1e-5); of
-            superpixels, `levels`, `num_tokens`, `quality`, `compactness`, `features` and
-            `similarity` (by default `"cosine"` with `features="spit"`, `"distance"` with others);
-            of Voronoi cells, `num_tokens`.
+            and `sigma` (by default that of the released variants for their 16 bins, and 0.8/bins
+            for others, see `sigma_of`); `init_values`, what LayerScale starts at (1e-5); what other
+            vision transformers have, `mean` and `std` (plain colour, see `InterpolationExtractor`),
+            `position_grid`, `class_token` and `registers` (see `TokenEmbedder`), `norm_pre`,
+            `norm_eps`, `activation` and `pool` (see `Backbone`), `head` (`"linear"`, `"projection"`
+            without bias, or `"none"` for features), and `extractor` (`"interpolation"`, or
+            `"windows"` of side `bins`, see `WindowExtractor`); of superpixels, `levels`,
+            `num_tokens`, `quality`, `compactness`, `features` and `similarity` (by default
+            `"cosine"` with `features="spit"`, `"distance"` with others); of patches, `patch_size`
+            (by default `bins`, a pixel a bin; patches of another side are stretched to the bins, as
+            regions are); of Voronoi cells, `num_tokens`.
 
     Raises:
         ValueError: There is no such name, or a value is outside its range.

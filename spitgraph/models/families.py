@@ -5,11 +5,14 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from spitgraph.checks import instance
+from spitgraph.extractors.interpolation.bandwidth import sigma_of
 from spitgraph.settings import Settings
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, Tokenizer, VoronoiTokenizer
 
 #: Side of a square image that no image size was told for, and of the patches that names end in.
 IMAGE_SIZE, PATCH_SIZE = 224, 16
+#: Bins a side of the released variants.
+BINS = 16
 
 
 class Asked(NamedTuple):
@@ -27,6 +30,16 @@ class Asked(NamedTuple):
     image_size: int | None
     overrides: Mapping[str, Any]
 
+    @property
+    def bins(self) -> Any:
+        """β, as it was told."""
+        return self.overrides.get("bins", BINS)
+
+    def sigma(self, of_variants: float) -> float:
+        """σ of the released variants, and of other numbers of bins what goes with these."""
+        is_read = self.overrides.get("extractor") != "windows"
+        return of_variants if self.bins == BINS or not is_read else sigma_of(self.bins)
+
 
 @dataclass(frozen=True)
 class Family:
@@ -38,7 +51,7 @@ class Family:
         tokenizer: Its class, by which a model's family is recognised.
         defaults: What σ and the tokenizer's options are where nothing is said.
         options: The tokenizer's arguments, which are also overrides of `create_model`.
-        mode: How φ samples colour; `"nearest"` for patches, which hold a pixel a bin.
+        mode: How φ samples colour, or what tells it from a configuration.
         arguments: The tokenizer's arguments from a configuration, if those are not its options.
     """
 
@@ -47,7 +60,7 @@ class Family:
     tokenizer: type[Tokenizer]
     defaults: Callable[[Asked], dict[str, Any]]
     options: tuple[str, ...] = ()
-    mode: str = "bilinear"
+    mode: str | Callable[[Any], str] = "bilinear"
     arguments: Callable[[Any], dict[str, Any]] | None = None
 
 
@@ -94,7 +107,7 @@ def superpixel_defaults(asked: Asked) -> dict[str, Any]:
     is_fine = asked.overrides.get("quality") == "fine"
     return {
         **{option.name: option.default for option in fields(Settings)},
-        "sigma": 0.05 if asked.size == "base" and asked.gradient else 0.025,
+        "sigma": asked.sigma(0.05 if asked.size == "base" and asked.gradient else 0.025),
         "compactness": 0.0 if asked.gradient or is_fine else 0.1,
         "features": features,
         "similarity": "cosine" if features == "spit" and not is_fine else "distance",
@@ -104,7 +117,17 @@ def superpixel_defaults(asked: Asked) -> dict[str, Any]:
 def voronoi_defaults(asked: Asked) -> dict[str, Any]:
     """As many cells as 16×16 patches."""
     side = (asked.image_size or IMAGE_SIZE) // PATCH_SIZE
-    return {"sigma": 0.025, "num_tokens": max(1, side * side)}
+    return {"sigma": asked.sigma(0.025), "num_tokens": max(1, side * side)}
+
+
+def patch_defaults(asked: Asked) -> dict[str, Any]:
+    """Patches of a pixel a bin."""
+    return {"sigma": asked.sigma(0.025), "patch_size": asked.bins}
+
+
+def patch_mode(configuration: Any) -> str:
+    """The pixels themselves, where patches have one a bin; else all of the patch, stretched."""
+    return "nearest" if configuration.patch_size == configuration.bins else "bilinear"
 
 
 register_family(
@@ -121,9 +144,9 @@ register_family(
         "vit",
         "patches",
         PatchTokenizer,
-        lambda asked: {"sigma": 0.025},
-        mode="nearest",
-        arguments=lambda configuration: {"patch_size": configuration.bins},
+        patch_defaults,
+        options=("patch_size",),
+        mode=patch_mode,
     )
 )
 register_family(

@@ -77,7 +77,8 @@ def from_vit(
         extractor: `"windows"` or `"interpolation"`; or what makes vectors, whose `layout` must have
             `red`, `green` and `blue`, each of a square number of samples, and which is the one to
             know of mean and std.
-        settings: Options of the tokenizer, such as `num_tokens` (by default, as many as patches);
+        settings: Options of the tokenizer, such as `num_tokens` (by default, as many as patches) or
+            `patch_size` (by default the ViT's; patches of another side are read as regions are);
             what weights do not tell, `num_heads` (by default heads of 64), `norm_eps` (by default
             1e-5 with a norm before the blocks, as in CLIP, 1e-12 by Hugging Face's names of ViT and
             DeiT, and 1e-6 otherwise) and `pool` (see `Backbone`); and `token_budget`, `drop_path`,

@@ -44,6 +44,8 @@ def retrofit(
       bins; otherwise as nearly as possible.
     * A table for another grid than that of `image_size` is resized (bicubic). Kernels of another
       side than β are, too, such that they see in a resized patch what they saw in the patch.
+    * Patches of another side than β (`patch_size`) are stretched to β×β, as regions are. There are
+      as many of them as positions are resized to, and the logits come close to the ViT's.
     * Registers and distillation tokens go where the model has `registers` of their number.
       Otherwise they are left out, with their rows of the table, and the ViT changes a little.
     * What the ViT lacks changes nothing: LayerScale is 1, biases and the hop bias are 0, gradient

@@ -8,7 +8,12 @@ from helpers.pictures import noise
 from spitgraph.models import configuration_of, create_model, list_models
 from spitgraph.models.configurations import SIZES, configure
 from spitgraph.models.infer import ratio
-from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
+from spitgraph.tokenizers import (
+    PatchTokenizer,
+    SuperpixelTokenizer,
+    VoronoiTokenizer,
+    from_partition,
+)
 
 
 def test_there_are_three_tokenizers_in_four_sizes():
@@ -107,6 +112,30 @@ def test_patches_are_as_large_as_there_are_bins():
     assert create_model("vit_tiny_16", depth=1).tokenizer.patch_size == 16
 
 
+@pytest.mark.parametrize("patch_size", [3, 4, 8])
+def test_patches_may_be_of_another_side(patch_size):
+    """All of a patch is read then, stretched to the bins, as of any region."""
+    model = create_model("vit_tiny_16", patch_size=patch_size, **TINY)
+    assert (model.tokenizer.patch_size, model.extractor.bins) == (patch_size, 4)
+    assert model.extractor.mode == ("nearest" if patch_size == 4 else "bilinear")
+    image = noise(24, 24)
+    regions = from_partition(image, model.tokenizer(image).seg[0])
+    alike = create_model("spit_tiny_16", **TINY).extractor
+    vectors = model.tokenize(image).x
+    assert vectors.shape == ((24 // patch_size) ** 2, 5 * 16)
+    torch.testing.assert_close(vectors, alike(regions).x)
+
+
+def test_sigma_follows_the_bins_where_only_these_are_told():
+    """0.05 and .025 of 16 bins are the variants', and stay; else two fifths of a spacing."""
+    for name in list_models():
+        assert configure(name, bins=16) == configure(name)
+        assert configure(name, bins=8).sigma == 0.1
+        assert configure(name, bins=8, sigma=0.025).sigma == 0.025
+        assert configure(name, bins=8, extractor="windows").sigma == 0.025
+    assert create_model("spit_tiny_16", depth=1, bins=32).extractor.sigma == 0.025
+
+
 def test_there_are_as_many_voronoi_cells_as_patches_of_16_pixels():
     assert configure("rvit_tiny_16").num_tokens == 196
     assert configure("rvit_tiny_16", image_size=384).num_tokens == 576
@@ -133,6 +162,7 @@ def test_a_told_width_gets_heads_of_64():
         {"name": "spit_tiny_16", "class_token": False, "pool": "mean", "head": "none"},
         {"name": "rvit_tiny_16", "pool": "mean_norm", "registers": 1},
         {"name": "rvit_tiny_16", "init_values": 0},
+        {"name": "vit_tiny_16", "patch_size": 7},
     ],
     ids=str,
 )
@@ -190,6 +220,7 @@ def test_unknown_overrides_are_refused_with_those_there_are():
     [
         ("vit_tiny_16", {"levels": 4}),
         ("vit_tiny_16", {"num_tokens": 4}),
+        ("spit_tiny_16", {"patch_size": 4}),
         ("rvit_tiny_16", {"features": "lab"}),
     ],
 )

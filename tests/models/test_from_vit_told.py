@@ -16,7 +16,14 @@ from helpers.vits import (
     random_vit,
     relative_difference,
 )
-from spitgraph import InterpolationExtractor, WindowExtractor, create_model, from_vit, retrofit
+from spitgraph import (
+    InterpolationExtractor,
+    PatchTokenizer,
+    WindowExtractor,
+    create_model,
+    from_vit,
+    retrofit,
+)
 from spitgraph.batching import with_node_attribute
 from spitgraph.extractors import Extractor
 
@@ -42,6 +49,17 @@ def test_pooling_may_be_told():
     state = random_vit()
     model = small(state, pool="mean")
     assert_own_features(model, state, pictures(), pool="mean")
+
+
+def test_patches_of_another_side_are_read_through_windows_of_the_vits_own():
+    state = random_vit()
+    model = small(state, patch_size=8)
+    assert model.tokenizer.patch_size == 8 and model.extractor.side == 4
+    image = pictures()[0]
+    told = model.tokenize(image)
+    assert told.x.shape == (4, 3 * 4**2)
+    assert torch.equal(told.x, small(state).extractor(PatchTokenizer(8)(image)).x)
+    assert model(image).isfinite().all()
 
 
 class Means(Extractor):
