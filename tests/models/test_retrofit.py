@@ -177,6 +177,16 @@ def test_smaller_kernels_see_the_same_in_enlarged_patches():
         torch.testing.assert_close(enlarged, own, rtol=0, atol=1e-4)
 
 
+def test_patches_of_another_side_than_the_bins_are_stretched():
+    """Of a colour a patch, which stretching leaves as it is, the ViT's own logits."""
+    plain = PlainViT(grid=4, patch=4)
+    model = retrofit(vit(bins=8, patch_size=4), plain.state_dict()).eval()
+    image = picture(4).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    with torch.no_grad():
+        expected = plain(adjust_contrast(image))
+        torch.testing.assert_close(model(image), expected, rtol=0, atol=1e-4)
+
+
 def test_larger_kernels_see_nearly_the_same_in_shrunk_patches():
     generator = torch.Generator().manual_seed(0)
     smooth = torch.rand(1, 3, 4, 4, generator=generator).double()
