@@ -167,6 +167,7 @@ ARGUMENTS = [
             ("mlp_ratio", NOT_POSITIVE),
             ("qkv_bias", NOT_FLAGS),
             ("qk_norm", NOT_FLAGS),
+            ("size_bias", NOT_FLAGS),
             ("class_token", NOT_FLAGS),
             ("norm_pre", NOT_FLAGS),
             ("norm_eps", NOT_POSITIVE),

@@ -32,7 +32,7 @@ SIZES = {
 COMMON = (
     *("embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm", "bins", "sigma"),
     *("mean", "std", "position_grid", "class_token", "registers", "norm_pre", "norm_eps"),
-    *("activation", "pool", "head", "extractor", "init_values"),
+    *("activation", "pool", "head", "extractor", "init_values", "size_bias"),
 )
 #: Heads by name.
 HEADS = {
@@ -78,6 +78,7 @@ class Configuration:
     head: str
     extractor: str
     init_values: float
+    size_bias: bool
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __getattr__(self, name: str) -> Any:
@@ -168,7 +169,8 @@ def configure(
 def checked_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     """Those values that no part checks when it is made, or that are to be compared."""
     checked: dict[str, Any] = {
-        key: boolean(values[key], key) for key in ("qkv_bias", "qk_norm", "class_token", "norm_pre")
+        key: boolean(values[key], key)
+        for key in ("qkv_bias", "qk_norm", "class_token", "norm_pre", "size_bias")
     }
     for key in ("mlp_ratio", "norm_eps", "sigma"):
         checked[key] = positive(values[key], key)
@@ -231,4 +233,5 @@ def size_defaults(size: str, embed_dim: int | None) -> dict[str, Any]:
         "head": "linear",
         "extractor": "interpolation",
         "init_values": INIT_VALUES,
+        "size_bias": False,
     }

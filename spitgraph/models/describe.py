@@ -46,6 +46,7 @@ def configuration_of(model: nn.Module) -> Configuration:
             **{name: getattr(extractor, name) for name in COLOURS if hasattr(extractor, name)},
             "norm_eps": backbone.norm_eps,
             "init_values": backbone.init_values,
+            "size_bias": backbone.size_bias,
             "activation": backbone.activation,
             "pool": backbone.pooling,
         }

@@ -43,16 +43,17 @@ def create_model(
         overrides: `embed_dim` (heads of 64, if it divides by 64 and nothing else is said), `depth`,
             `num_heads`, `mlp_ratio`, `qkv_bias`, `qk_norm` (LayerNorm of queries and keys), `bins`
             and `sigma` (by default that of the released variants for their 16 bins, and 0.8/bins
-            for others, see `sigma_of`); `init_values`, what LayerScale starts at (1e-5); what other
-            vision transformers have, `mean` and `std` (plain colour, see `InterpolationExtractor`),
-            `position_grid`, `class_token` and `registers` (see `TokenEmbedder`), `norm_pre`,
-            `norm_eps`, `activation` and `pool` (see `Backbone`), `head` (`"linear"`, `"projection"`
-            without bias, or `"none"` for features), and `extractor` (`"interpolation"`, or
-            `"windows"` of side `bins`, see `WindowExtractor`); of superpixels, `levels`,
-            `num_tokens`, `quality`, `compactness`, `features` and `similarity` (by default
-            `"cosine"` with `features="spit"`, `"distance"` with others); of patches, `patch_size`
-            (by default `bins`, a pixel a bin; patches of another side are stretched to the bins, as
-            regions are); of Voronoi cells, `num_tokens`.
+            for others, see `sigma_of`); `init_values`, what LayerScale starts at (1e-5);
+            `size_bias`, whether tokens are attended to in proportion to their pixels (by default
+            not, see `log_relative_sizes`); what other vision transformers have, `mean` and `std`
+            (plain colour, see `InterpolationExtractor`), `position_grid`, `class_token` and
+            `registers` (see `TokenEmbedder`), `norm_pre`, `norm_eps`, `activation` and `pool` (see
+            `Backbone`), `head` (`"linear"`, `"projection"` without bias, or `"none"` for features),
+            and `extractor` (`"interpolation"`, or `"windows"` of side `bins`, see
+            `WindowExtractor`); of superpixels, `levels`, `num_tokens`, `quality`, `compactness`,
+            `features` and `similarity` (by default `"cosine"` with `features="spit"`, `"distance"`
+            with others); of patches, `patch_size` (by default `bins`, a pixel a bin; patches of
+            another side are stretched to the bins, as regions are); of Voronoi cells, `num_tokens`.
 
     Raises:
         ValueError: There is no such name, or a value is outside its range.
@@ -96,6 +97,7 @@ def build(configuration: Configuration, extractor: Extractor | None = None) -> S
             configuration.qk_norm,
             drop_path=configuration.drop_path,
             graph_bias=configuration.graph_bias,
+            size_bias=configuration.size_bias,
             activation=configuration.activation,
             norm_pre=configuration.norm_pre,
             norm_eps=configuration.norm_eps,

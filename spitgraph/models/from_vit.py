@@ -24,7 +24,10 @@ from spitgraph.settings import Settings
 #: Families of models by what images are cut into.
 TOKENIZERS = {"patch": "vit", "superpixel": "spit", "voronoi": "rvit"}
 #: Arguments of `create_model` that no weights tell.
-FREE = ("token_budget", "drop_path", "graph_bias", "pool", "num_heads", "norm_eps", "sigma")
+FREE = (
+    *("token_budget", "drop_path", "graph_bias", "size_bias"),
+    *("pool", "num_heads", "norm_eps", "sigma"),
+)
 
 
 @torch.no_grad()
@@ -82,7 +85,7 @@ def from_vit(
             what weights do not tell, `num_heads` (by default heads of 64), `norm_eps` (by default
             1e-5 with a norm before the blocks, as in CLIP, 1e-12 by Hugging Face's names of ViT and
             DeiT, and 1e-6 otherwise) and `pool` (see `Backbone`); and `token_budget`, `drop_path`,
-            `graph_bias` and `sigma` of `create_model`.
+            `graph_bias`, `size_bias` and `sigma` of `create_model`.
 
     Raises:
         ValueError: A key is missing or left over, a tensor has another shape (it is named), or a

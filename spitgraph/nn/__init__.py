@@ -13,6 +13,7 @@ from spitgraph.nn.model import SPiT, TokenFeatures
 from spitgraph.nn.packed_attention import Packing
 from spitgraph.nn.pool import AttentionPool, MeanPool
 from spitgraph.nn.sequences import TokenSequences
+from spitgraph.nn.size_bias import log_relative_sizes
 
 __all__ = [
     "Attention",
@@ -30,5 +31,6 @@ __all__ = [
     "TokenFeatures",
     "TokenSequences",
     "attention_weights",
+    "log_relative_sizes",
     "packed_attention_weights",
 ]

@@ -41,19 +41,25 @@ def packed_attention_weights(
     Args:
         q: Queries.
         k: Keys.
-        packing: Where each image lies, and the bias of its pairs.
+        packing: Where each image lies, and the biases of its pairs and keys.
     """
     counts = packing.offsets.diff().tolist() if packing.counts is None else [*packing.counts]
-    biases: list[Tensor | None] = [None] * len(counts)
+    groups = zip(q.split(counts), k.split(counts), _masks(packing, counts), strict=True)
+    return [
+        attention_weights(queries.transpose(0, 1)[None], keys.transpose(0, 1)[None], mask)[0]
+        for queries, keys, mask in groups
+    ]
+
+
+def _masks(packing: Packing, counts: list[int]) -> list[Tensor | None]:
+    """What is added to each image's logits, [1, 1 or heads, 1 or n, n]."""
+    masks: list[Tensor | None] = [None] * len(counts)
     if packing.bias is not None:
         pairs = packing.bias.split([n * n for n in counts], dim=1)
-        biases = [of_image.unflatten(1, (n, n)) for of_image, n in zip(pairs, counts, strict=True)]
-    rows = zip(q.split(counts), k.split(counts), biases, strict=True)
-    return [
-        attention_weights(
-            queries.transpose(0, 1)[None],
-            keys.transpose(0, 1)[None],
-            None if bias is None else bias[None],
-        )[0]
-        for queries, keys, bias in rows
-    ]
+        masks = [
+            of_image.unflatten(1, (n, n))[None] for of_image, n in zip(pairs, counts, strict=True)
+        ]
+    if packing.key_bias is not None:
+        keys = [of_image[None, None, None] for of_image in packing.key_bias.split(counts)]
+        masks = [one if mask is None else mask + one for mask, one in zip(masks, keys, strict=True)]
+    return masks

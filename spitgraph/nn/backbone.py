@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -18,6 +18,7 @@ from spitgraph.nn.layer_scale import INIT_VALUES
 from spitgraph.nn.packed_attention import Packing
 from spitgraph.nn.pool import POOLS, AttentionPool, MeanPool
 from spitgraph.nn.sequences import TokenSequences
+from spitgraph.nn.size_bias import log_relative_sizes
 
 #: Ways through the blocks.
 LAYOUTS = {
@@ -46,6 +47,8 @@ class Backbone(nn.Module):
         init_values: What LayerScale starts at.
         drop_path: DropPath's probability in the last block; it grows linearly from 0 in the first.
         graph_bias: Whether attention logits get a bias by hop distance in the region graph.
+        size_bias: Whether a token is attended to in proportion to its pixels, see
+            `log_relative_sizes`.
         attention: `"auto"`, `"padded"` or `"packed"`.
         activation: Of the perceptrons, see `Mlp`.
         norm_pre: Whether there is a LayerNorm before the first block, as in CLIP.
@@ -70,6 +73,7 @@ class Backbone(nn.Module):
         init_values: float = INIT_VALUES,
         drop_path: float = 0.0,
         graph_bias: bool = False,
+        size_bias: bool = False,
         attention: str = "auto",
         activation: str = "gelu",
         norm_pre: bool = False,
@@ -104,6 +108,7 @@ class Backbone(nn.Module):
         )
         has_bias = boolean(graph_bias, "graph_bias")
         self.graph_bias = GraphBias(self.num_heads) if has_bias else None
+        self.size_bias = boolean(size_bias, "size_bias")
         self.norm_pre = self._layer_norm() if boolean(norm_pre, "norm_pre") else nn.Identity()
         self.norm = nn.Identity() if pool == "mean_norm" else self._layer_norm()
         self.pool = self._pool(mlp_ratio)
@@ -130,7 +135,7 @@ class Backbone(nn.Module):
             edge_index: The region graphs, between nodes of the batch; read by the hop bias.
 
         Raises:
-            ValueError: The hop bias finds no `edge_index`.
+            ValueError: The hop bias finds no `edge_index`, or the size bias no sizes.
         """
         if self.graph_bias is not None and edge_index is None:
             raise ValueError("the tokens have no edge_index, which the hop bias reads")
@@ -159,22 +164,40 @@ class Backbone(nn.Module):
         bias = None
         if self.graph_bias is not None and edge_index is not None:
             bias = self.graph_bias.packed(sequences, edge_index)
-        packing = Packing(sequences.offsets, sequences.image, counts, bias)
+        key_bias = log_relative_sizes(sequences) if self.size_bias else None
+        packing = Packing(sequences.offsets, sequences.image, counts, bias, key_bias)
         return sequences.with_rows(self._blocks(sequences.x, packing))
 
     def _padded(
         self, sequences: TokenSequences, edge_index: Tensor | None, counts: list[int]
     ) -> TokenSequences:
         length = max(counts)
+        if min(counts) == length:
+            x = sequences.x.unflatten(0, (len(counts), length))  # [B, L, D]
+            mask = self._mask(sequences, edge_index, length, None)
+            return sequences.with_rows(self._blocks(x, mask).flatten(0, 1))
+        x, is_token = sequences.padded(length)
+        x = self._blocks(x, self._mask(sequences, edge_index, length, is_token))
+        return sequences.with_rows(x[is_token])
+
+    def _mask(
+        self,
+        sequences: TokenSequences,
+        edge_index: Tensor | None,
+        length: int,
+        is_token: Bool[Tensor, "B L"] | None,
+    ) -> Tensor | None:
+        """What is added to padded logits, or else which keys are no padding, if any are."""
         bias = None
         if self.graph_bias is not None and edge_index is not None:
             bias = self.graph_bias.padded(sequences, edge_index, length)
-        if min(counts) == length:
-            x = sequences.x.unflatten(0, (len(counts), length))  # [B, L, D]
-            return sequences.with_rows(self._blocks(x, bias).flatten(0, 1))
-        x, is_token = sequences.padded(length)
-        x = self._blocks(x, is_token[:, None, None] if bias is None else bias)
-        return sequences.with_rows(x[is_token])
+        if not self.size_bias:
+            return is_token[:, None, None] if bias is None and is_token is not None else bias
+        keys = log_relative_sizes(sequences)
+        if is_token is not None:
+            keys = keys.new_full(is_token.shape, -torch.inf).masked_scatter(is_token, keys)
+        keys = keys.view(-1, 1, 1, length)
+        return keys if bias is None else bias + keys
 
     def _blocks(self, x: Float[Tensor, "*rows D"], scope: Scope) -> Float[Tensor, "*rows D"]:
         x = self.norm_pre(x)
@@ -187,5 +210,7 @@ class Backbone(nn.Module):
 
     def extra_repr(self) -> str:
         """What `repr` shows between the brackets."""
-        shown = "" if self.pooling == "token" else f", pool={self.pooling!r}"
-        return f"attention={self.attention!r}{shown}"
+        shown = f"attention={self.attention!r}"
+        if self.size_bias:
+            shown += ", size_bias=True"
+        return shown if self.pooling == "token" else f"{shown}, pool={self.pooling!r}"

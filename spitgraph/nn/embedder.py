@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 from torch_geometric.nn.pool.select.topk import topk
 
@@ -13,6 +13,7 @@ from spitgraph.modes import is_transformed
 from spitgraph.nn.initial import initialise_linear
 from spitgraph.nn.positions import sampled_positions
 from spitgraph.nn.sequences import TokenSequences, node_offsets, pack
+from spitgraph.pixel_map import stored_sizes
 
 
 class TokenEmbedder(nn.Module):
@@ -125,7 +126,7 @@ class TokenEmbedder(nn.Module):
             vectors = vectors + self.pe_linear(pe)
         if self.position_table is not None:
             vectors = vectors + self._positions(self.position_table, tokens, counts, kept)
-        return pack(vectors, prefix, counts, tokens.x.shape[0], kept)
+        return pack(vectors, prefix, counts, tokens.x.shape[0], kept, kept_sizes(tokens, kept))
 
     def _prefix(self) -> Float[Tensor, "P D"]:
         """The rows that come before the tokens of every image: class token, registers."""
@@ -195,6 +196,16 @@ def kept_nodes(
         )
     before = torch.cat([ptr.new_zeros(1), keep.to(ptr.device).cumsum(0)])
     return keep.nonzero().flatten().to(x.device), before[ptr]
+
+
+def kept_sizes(tokens: TokenData, kept: Int64[Tensor, " K"] | None) -> Shaped[Tensor, " K"] | None:
+    """Pixels of each kept node; None where there is no such number a node."""
+    if tokens._store.get("size") is None:
+        return None
+    sizes = stored_sizes(tokens).to(tokens.x.device)
+    if sizes.shape != tokens.x.shape[:1]:
+        return None
+    return sizes if kept is None else sizes.index_select(0, kept)
 
 
 #: Numbers that layers compute with; others are what weights are packed into.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 from torch_geometric.utils import to_dense_batch
 
@@ -28,6 +28,7 @@ class TokenSequences:
         num_prefix: P.
         pooled: [B, D], what stands for each image, once a backbone has made something other than
             the class token of it.
+        sizes: [K], pixels of each kept node, where tokens tell them; read by the size bias.
     """
 
     x: Float[Tensor, "S D"]
@@ -38,6 +39,7 @@ class TokenSequences:
     kept: Int64[Tensor, " K"] | None = None
     num_prefix: int = 1
     pooled: Float[Tensor, "B D"] | None = None
+    sizes: Shaped[Tensor, " K"] | None = None
 
     @property
     def num_images(self) -> int:
@@ -101,6 +103,7 @@ def pack(
     node_counts: Int64[Tensor, " B"],
     num_nodes: int,
     kept: Int64[Tensor, " K"] | None = None,
+    sizes: Shaped[Tensor, " K"] | None = None,
 ) -> TokenSequences:
     """Put the same rows, a class token and registers, before the tokens of every image.
 
@@ -110,6 +113,7 @@ def pack(
         node_counts: Tokens of each image, adding up to K; none has to have any.
         num_nodes: Nodes in the batch.
         kept: Nodes that `vectors` belong to; None when to all.
+        sizes: Pixels of these.
     """
     num_prefix, num_images = prefix.shape[0], node_counts.shape[0]
     num_rows = vectors.shape[0] + num_prefix * num_images
@@ -125,4 +129,4 @@ def pack(
     x = x.index_copy(0, node_rows, vectors.to(x.dtype))
     for row in range(num_prefix):
         x = x.index_copy(0, offsets[:-1] + row, prefix[row].expand(num_images, -1))
-    return TokenSequences(x, offsets, image, node_rows, num_nodes, kept, num_prefix)
+    return TokenSequences(x, offsets, image, node_rows, num_nodes, kept, num_prefix, sizes=sizes)

@@ -32,15 +32,17 @@ def subset_sequences(sequences: TokenSequences, keep: Bool[Tensor, "M N"]) -> To
     is_node = keep.new_zeros(len(sequences.x))
     is_node[sequences.node_rows] = True
     image, row = row_kept.nonzero().unbind(1)  # [S] each, subset after subset
-    counts = row_kept.sum(1)
+    counts, kept = row_kept.sum(1), keep.flatten().nonzero().flatten()
+    sizes = sequences.sizes
     return TokenSequences(
         sequences.x.index_select(0, row),
         torch.cat([counts.new_zeros(1), counts.cumsum(0)]),
         image,
         is_node.index_select(0, row).nonzero().flatten(),
         keep.numel(),
-        keep.flatten().nonzero().flatten(),
+        kept,
         sequences.num_prefix,
+        sizes=None if sizes is None else sizes.index_select(0, kept % num_nodes),
     )
 
 

@@ -27,6 +27,7 @@ def _random_tokens(count, generator):
         edge_index=to_undirected(edges, num_nodes=count),
         pos=x[:, :2].sigmoid() * torch.tensor([11.0, 7.0]),
         image_size=torch.tensor([[8, 12]]),
+        size=torch.randint(1, 50, (count,), generator=generator),
     )
 
 

@@ -58,6 +58,7 @@ def test_the_released_variants_have_their_settings():
     assert configure("spit_base_16", gradient=False).compactness == 0.1
     assert configure("vit_base_16").mode == "nearest"
     assert {configure(name).init_values for name in list_models()} == {1e-5}
+    assert not any(configure(name).size_bias for name in list_models())
     assert configure("spit_base_16").mode == configure("rvit_base_16").mode == "bilinear"
 
 
@@ -161,7 +162,7 @@ def test_a_told_width_gets_heads_of_64():
         {"name": "spit_tiny_16", "registers": 3, "head": "projection", "pool": "attention"},
         {"name": "spit_tiny_16", "class_token": False, "pool": "mean", "head": "none"},
         {"name": "rvit_tiny_16", "pool": "mean_norm", "registers": 1},
-        {"name": "rvit_tiny_16", "init_values": 0},
+        {"name": "rvit_tiny_16", "init_values": 0, "size_bias": True},
         {"name": "vit_tiny_16", "patch_size": 7},
     ],
     ids=str,
@@ -267,6 +268,7 @@ def test_overrides_of_other_tokenizers_are_refused(name, override):
         ({"head": None}, ValueError),
         ({"init_values": float("inf")}, ValueError),
         ({"init_values": "1"}, TypeError),
+        ({"size_bias": 1}, TypeError),
     ],
     ids=str,
 )

@@ -38,6 +38,7 @@ def test_without_mean_and_std_it_reads_pictures_as_they_are():
 
 def test_settings_reach_their_parts():
     model = small(random_vit(), token_budget=5, drop_path=0.2, graph_bias=True, norm_eps=1e-3)
+    assert not model.backbone.size_bias and small(random_vit(), size_bias=True).backbone.size_bias
     assert model.embedder.token_budget == 5
     assert model.backbone.blocks[-1].drop_path1.drop_prob == 0.2
     assert not model.backbone.graph_bias.table.any()

@@ -67,7 +67,7 @@ def test_the_file_tells_the_configuration(path):
 
 
 #: What configurations of earlier versions do not say, and what it was.
-NEWER = {"init_values": 1e-5, "patch_size": 4}
+NEWER = {"init_values": 1e-5, "patch_size": 4, "size_bias": False}
 
 
 def test_files_of_earlier_versions_make_the_same_model(path):

@@ -108,10 +108,12 @@ def main():
     if torch.torch_version.TorchVersion(torch.__version__) < "2.8":
         torch._dynamo.config.capture_dynamic_output_shape_ops = True  # what later ones do anyway
     every_option = {"graph_bias": True, "qk_norm": True, "token_budget": 6, "drop_path": 0.5}
+    every_option["size_bias"] = True
     reports = {
         "plain": report("aot_eager", BATCHES),
         "training": report("aot_eager", BATCHES[:3], train=True, **every_option),
     }
+    reports["sizes"] = report("aot_eager", BATCHES, size_bias=True)
     for kind in VITS:
         reports[kind] = report("aot_eager", BATCHES[:3], **VIT_KINDS[kind])
     if shutil.which("g++"):

@@ -35,6 +35,9 @@ def reference_logits(model, tokens):
             for j, length in lengths.items():
                 hops[i + 1, j + 1] = length
         bias = p["backbone.graph_bias.table"][:, hops]
+    if model.backbone.size_bias:
+        sizes = tokens["size"].double()
+        bias = bias + torch.cat([torch.zeros(1), (sizes / sizes.mean()).log()])
     for i in range(len(model.backbone.blocks)):
         b = f"backbone.blocks.{i}"
         qkv = linear(norm(x, f"{b}.norm1"), f"{b}.attn.qkv").view(n, 3, heads, -1)
@@ -53,6 +56,8 @@ OPTIONS = (
     {},
     {"graph_bias": True},
     {"qkv_bias": True, "qk_norm": True},
+    {"size_bias": True},
+    {"size_bias": True, "graph_bias": True, "qk_norm": True},
 )
 
 

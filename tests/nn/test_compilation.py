@@ -12,6 +12,7 @@ from helpers.places import REPOSITORY
 
 #: At first shapes are fixed; then the number of tokens varies, then the number of images.
 GRAPHS = 3
+CASES = ["plain", "training", "inductor", "sizes", "registers", "attention"]
 
 # in one worker of `pytest -n --dist loadgroup`: the reports take long
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("compilation")]
@@ -32,7 +33,7 @@ def reports():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("case", ["plain", "training", "inductor", "registers", "attention"])
+@pytest.mark.parametrize("case", CASES)
 def test_one_graph_serves_all_token_counts(reports, case):
     if case not in reports:
         pytest.skip("no C++ compiler")
