@@ -8,16 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 from tqdm import tqdm
 
 from spitgraph.checks import instance, positive
 from spitgraph.extractors import RegionPool
 from spitgraph.images import ImagesLike
 from spitgraph.nn import SPiT
+from spitgraph.train.schedule import warmed_up_cosine
 
-#: Share of the steps in which the learning rate rises.
-WARM_UP = 0.05
 #: What gradients are shortened to.
 LONGEST_GRADIENT = 1.0
 
@@ -116,19 +114,6 @@ def check(student: SPiT, teacher: RegionPool, batches: Any) -> None:
     width = student.backbone.embed_dim
     if teacher.out_channels != width:
         raise ValueError(f"the student is {width} wide, and the teacher {teacher.out_channels}")
-
-
-def warmed_up_cosine(optimizer: torch.optim.Optimizer, steps: int) -> SequentialLR:
-    """A learning rate that rises for a while, and then falls to nothing."""
-    rising = max(1, round(steps * WARM_UP))
-    return SequentialLR(
-        optimizer,
-        [
-            LinearLR(optimizer, 1 / rising, total_iters=rising - 1),
-            CosineAnnealingLR(optimizer, max(1, steps - rising + 1)),
-        ],
-        [rising - 1],
-    )
 
 
 @contextmanager
