@@ -1,0 +1,87 @@
+"""Checkpoints of Lightning that are whole or not there, and that a full disk does not end."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from spitgraph.extras import needs_extra
+from spitgraph.models.files import written_beside
+
+with needs_extra("train"):
+    import torch
+    from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.plugins.io import TorchCheckpointIO
+    from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+
+#: What a disk says that takes no more.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it; the one before stays until then.
+
+    Where the disk is full, it says so and leaves the one before: training goes on.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
+        """Write a checkpoint, whole or not at all."""
+        with unless_full(path), written_beside(path) as unfinished:
+            torch.save(checkpoint, unfinished)
+
+
+class Checkpoints(Callback):
+    """Keeps the newest state of a run as `last.ckpt`: weights, optimizer, schedule, position.
+
+    Args:
+        folder: Where it is written to.
+        every_n_steps: How often, beside the end of every epoch; None for these ends only.
+    """
+
+    def __init__(self, folder: Path, every_n_steps: int | None = None) -> None:
+        self.path = folder / "last.ckpt"
+        self.every_n_steps = every_n_steps
+        self.saved_at = -1
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save, if it is time."""
+        step = trainer.global_step
+        if self.every_n_steps and step % self.every_n_steps == 0 and step != self.saved_at:
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Save at the end of an epoch."""
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        self.saved_at = trainer.global_step
+        trainer.save_checkpoint(self.path)
+
+
+class unless_full:  # noqa: N801, read as a phrase
+    """Within it, a full disk is reported, not raised."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        # torch.save says of a full disk that a file's position is unexpected
+        full = getattr(error, "errno", None) in FULL
+        if isinstance(error, RuntimeError) and shutil.disk_usage(folder_of(self.path)).free == 0:
+            full = True
+        if full:
+            rank_zero_warn(f"the disk is full: {self.path} stays as it was")
+        return full
+
+
+def folder_of(path: Any) -> str:
+    """The folder of a file."""
+    return os.path.dirname(os.path.abspath(os.fspath(path)))

@@ -1,0 +1,103 @@
+"""Every number of a training run, in one table: the command's flags and the run's file go by it."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def option(default: Any, text: str, group: str, choices: tuple[str, ...] = ()) -> Any:
+    """A field with what `--help` says of it."""
+    return field(default=default, metadata={"help": text, "group": group, "choices": choices})
+
+
+@dataclass
+class TrainingOptions:
+    """What a run is told; what is None follows from something else, as its help says."""
+
+    data: str
+    out: str
+
+    # --- the model ---
+    tokenizer: str | None = option(
+        None,
+        "what images are cut into, default: superpixel, or what WEIGHTS say",
+        "model",
+        ("superpixel", "patch", "voronoi"),
+    )
+    num_tokens: int | None = option(
+        None, "tokens an image; default: levels of superpixels, or patches of 16 pixels", "model"
+    )
+    size: str = option("tiny", "of the model", "model", ("tiny", "small", "base", "large"))
+    width: int | None = option(None, "of the tokens, default: the size's", "model")
+    depth: int | None = option(None, "blocks, default: the size's", "model")
+    heads: int | None = option(None, "of attention, default: the size's", "model")
+    bins: int = option(16, "β, bins a side of the token vectors", "model")
+    sigma: float | None = option(None, "σ of the token vectors, default: by β", "model")
+    gradient: bool = option(True, "token vectors hold gradient histograms", "model")
+    quality: str = option("fast", "rule of the superpixels", "model", ("fast", "fine"))
+    init_values: float = option(1e-5, "what LayerScale starts at", "model")
+    drop_path: float = option(0.0, "probability that a picture skips the last block", "model")
+    graph_bias: bool = option(False, "attention knows hops in the region graph", "model")
+    size_bias: bool = option(False, "attention knows how large regions are", "model")
+    registers: int = option(0, "learned tokens of no place", "model")
+    pool: str = option("token", "what stands for a picture", "model", ("token", "mean"))
+
+    # --- where it starts ---
+    weights: str | None = option(None, "file of a spitgraph model to start from", "start")
+    vit: str | None = option(None, "file of a plain pretrained ViT to start from", "start")
+    activation: str = option("gelu", "of that ViT", "start", ("gelu", "quick_gelu"))
+    mean: tuple[float, ...] | None = option(None, "of the colours that ViT was fed", "start")
+    std: tuple[float, ...] | None = option(None, "of the colours that ViT was fed", "start")
+    extractor: str = option(
+        "windows", "how that ViT reads regions", "start", ("interpolation", "windows")
+    )
+    learn: str = option("all", "which parameters learn", "start", ("all", "adapter", "head"))
+
+    # --- how it learns ---
+    epochs: int = option(30, "times through the pictures", "learning")
+    batch_size: int = option(128, "pictures a step, over all processes", "learning")
+    tokens_per_batch: int | None = option(
+        None, "fill batches to so many tokens instead, of every process", "learning"
+    )
+    learning_rate: float = option(1e-3, "the highest", "learning")
+    weight_decay: float = option(0.05, "of AdamW", "learning")
+    warm_up: float = option(0.1, "share of the steps in which the rate rises", "learning")
+    layer_decay: float = option(1.0, "how much less each layer below learns", "learning")
+    label_smoothing: float = option(0.1, "share of the target spread over classes", "learning")
+    clip: float = option(1.0, "longest gradient; 0 for any", "learning")
+    ema: float = option(0.0, "decay of the average of weights; 0 for none", "learning")
+    token_budget: int | None = option(None, "tokens a picture keeps, drawn anew", "learning")
+    precision: str = option("32", "of the numbers", "learning", ("32", "bf16", "16"))
+    accumulate: int = option(1, "batches a step", "learning")
+    seed: int = option(0, "of weights, order, augmentation and draws", "learning")
+
+    # --- augmentation, before tokenization ---
+    image_size: int | None = option(None, "side to which pictures are brought", "augmentation")
+    crop: str = option("pad", "how pictures are cut out", "augmentation", ("none", "pad", "resized"))
+    padding: int = option(4, "pixels by which pad shifts", "augmentation")
+    flip: bool = option(True, "mirror half of the pictures", "augmentation")
+    rand_augment: int = option(0, "operations of RandAugment a picture", "augmentation")
+    magnitude: float = option(9.0, "of RandAugment, up to 10", "augmentation")
+    colour_jitter: float = option(0.0, "strength", "augmentation")
+    cutmix: float = option(0.0, "probability that a box comes from another picture", "augmentation")
+    mixup: float = option(0.0, "probability of blending two; blurs borders", "augmentation")
+
+    # --- the machine ---
+    workers: int = option(1, "processes that read, augment and tokenize; 0: none", "machine")
+    tokenize: str = option("workers", "where tokens are made", "machine", ("workers", "device"))
+    accelerator: str = option("auto", "cpu, gpu, mps, …", "machine")
+    devices: str = option("auto", "how many, or a list, of each node", "machine")
+    nodes: int = option(1, "how many", "machine")
+    strategy: str = option("auto", "auto, ddp, fsdp, …", "machine")
+    cache: str | None = option(None, "folder that keeps tokens of unaugmented pictures", "machine")
+    checkpoint_every: int | None = option(None, "steps, default: an epoch", "machine")
+    limit: int | None = option(None, "use only so many pictures, for a try", "machine")
+    quiet: bool = option(False, "no progress bar", "machine")
+
+    @classmethod
+    def tables(cls) -> dict[str, list[Any]]:
+        """The fields that are flags, by group."""
+        groups: dict[str, list[Any]] = {}
+        for part in fields(cls):
+            if "group" in part.metadata:
+                groups.setdefault(part.metadata["group"], []).append(part)
+        return groups

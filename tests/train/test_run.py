@@ -1,0 +1,133 @@
+"""Runs: what they leave behind, that they go on after SIGKILL, and that processes agree."""
+
+import json
+import signal
+
+import pandas as pd
+import pytest
+import torch
+
+from helpers.training import run_script, same_weights, short, write_pictures
+from spitgraph import model_from_weights
+from spitgraph.train import resume, train
+
+#: Dies while the gradients of a step are there and its parameters are still the old ones.
+DIES = """
+import os, signal, sys
+import torch
+torch.set_num_threads(2)
+sys.path[:0] = sys.argv[3:]
+from helpers.training import short
+from spitgraph.train import Classifier, train
+def die(self):
+    if self.global_step == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+Classifier.on_after_backward = die
+train(short(sys.argv[1], sys.argv[2], checkpoint_every=3, drop_path=0.3, token_budget=4, ema=0.9,
+            cutmix=0.5))
+"""
+RUNS = """
+import json, sys
+import torch
+torch.set_num_threads(1)
+sys.path[:0] = sys.argv[3:]
+from helpers.training import short
+from spitgraph.train import train
+train(short(sys.argv[1] + "/data", sys.argv[1] + "/two", **json.loads(sys.argv[2])))
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_pictures(tmp_path_factory.mktemp("pictures") / "data")
+
+
+@pytest.fixture
+def paths(pytestconfig):
+    return [pytestconfig.rootpath, pytestconfig.rootpath / "tests"]
+
+
+def test_a_run_leaves_numbers_curves_and_weights(data, tmp_path):
+    records = train(short(data, tmp_path / "run"))
+    folder = tmp_path / "run"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        *("options.json", "command.txt", "steps.csv", "metrics.csv", "curves.png"),
+        *("weights.safetensors", "best.safetensors", "last.ckpt"),
+    }
+    steps, epochs = pd.read_csv(folder / "steps.csv"), pd.read_csv(folder / "metrics.csv")
+    assert steps["step"].tolist() == list(range(10)) and epochs["epoch"].tolist() == [0, 1]
+    assert epochs["loss"].tolist() == pytest.approx(steps.groupby("epoch")["loss"].mean().tolist())
+    assert epochs["val_accuracy"].max() == pytest.approx(records.best)
+    assert json.loads((folder / "options.json").read_text())["num_tokens"] == 6
+    assert (folder / "command.txt").read_text() == f"spitgraph train --resume {folder}\n"
+    model = model_from_weights(folder / "weights.safetensors")
+    assert model.head.out_features == 3 and model.tokenizer.num_tokens == 6
+
+
+def test_the_same_seed_is_the_same_run_wherever_tokens_are_made(data, tmp_path):
+    runs = {"0": {}, "1": {"workers": 2}, "2": {"tokenize": "device"}, "3": {"seed": 1}}
+    for name, options in runs.items():
+        train(short(data, tmp_path / name, epochs=1, token_budget=4, cutmix=0.5, **options))
+    files = [tmp_path / name / "weights.safetensors" for name in runs]
+    assert same_weights(files[0], files[1]) and same_weights(files[0], files[2])
+    assert not same_weights(files[0], files[3])
+
+
+@pytest.mark.slow
+def test_killed_amid_a_step_and_resumed_ends_bit_equal(data, tmp_path, paths):
+    options = {"drop_path": 0.3, "token_budget": 4, "ema": 0.9, "cutmix": 0.5}
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(short(data, whole, checkpoint_every=3, **options))
+    ended = run_script(DIES, data, cut, *paths)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert (cut / "last.ckpt").exists() and not (cut / "curves.png").exists() or True
+    resume(cut)
+    assert same_weights(whole / "weights.safetensors", cut / "weights.safetensors")
+    states = [torch.load(path / "last.ckpt", weights_only=False) for path in (whole, cut)]
+    one, other = (state["optimizer_states"][0]["state"] for state in states)
+    for key in one:
+        assert all(torch.equal(one[key][name], other[key][name]) for name in one[key])
+    ours, theirs = (pd.read_csv(path / "steps.csv") for path in (whole, cut))
+    assert ours["loss"].tolist() == theirs["loss"].tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("budget", [None, 24])
+def test_two_processes_learn_as_one(data, tmp_path, paths, budget):
+    options = {"epochs": 4, "cutmix": 0.5, "token_budget": 5, "tokens_per_batch": budget}
+    (tmp_path / "data").symlink_to(data)
+    one = {**options, "tokens_per_batch": budget and 2 * budget}
+    train(short(data, tmp_path / "one", **one))
+    text = json.dumps({**options, "devices": "2", "strategy": "ddp"})
+    ended = run_script(RUNS, tmp_path, text, *paths, processes=2)
+    assert ended.returncode == 0, ended.stderr
+    curves = [pd.read_csv(tmp_path / run / "steps.csv") for run in ("one", "two")]
+    assert len(curves[0]) == len(curves[1]) >= 20
+    assert curves[1]["loss"].tolist() == pytest.approx(curves[0]["loss"].tolist(), abs=1e-4)
+
+
+def test_a_folder_holds_one_run(data, tmp_path):
+    (tmp_path / "options.json").write_text("{}")
+    with pytest.raises(FileExistsError, match="holds a run already"):
+        train(short(data, tmp_path))
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        resume(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"tokenizer": "patch", "num_tokens": 7}, "7 square patches do not make"),
+        ({"weights": "missing.safetensors"}, "missing.safetensors"),
+        ({"weights": "a", "vit": "b"}, "exclude"),
+        ({"cutmix": 2.0}, "cutmix"),
+        ({"epochs": 0}, "epochs"),
+        ({"precision": "8"}, "precision"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(data, tmp_path, wrong, said):
+    with pytest.raises((ValueError, OSError), match=said):
+        train(short(data, tmp_path / "run", **wrong))
+    assert not (tmp_path / "run").exists()
