@@ -1,0 +1,175 @@
+"""examples/gnn.py: PyG's layers and the transformer learn from the same superpixel graphs."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch_geometric.data import Batch, Data
+from torch_geometric.transforms import AddRandomWalkPE
+from torch_geometric.utils import get_laplacian, to_dense_adj
+
+from helpers.pictures import noise
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "gnn.py"
+example = runpy.run_path(str(EXAMPLE))
+MODELS = ("gcn", "gin", "gps", "transformer")
+
+
+def pictures(count, seed):
+    shape = (count, 12, 12, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """A folder of train.npz and test.npz: six and four pictures of noise, of two classes."""
+    for split, count in (("train", 6), ("test", 4)):
+        labels = np.arange(count) % 2
+        np.savez(tmp_path / f"{split}.npz", images=pictures(count, seed=count), labels=labels)
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the example for an epoch: exit status, printed lines, errors."""
+
+    def run(folder, *args):
+        sizes = ["--num-tokens", "12", "--epochs", "1", "--batch-size", "4"]
+        monkeypatch.setattr(sys, "argv", ["gnn.py", str(folder), *sizes, *args])
+        status = 0
+        try:
+            runpy.run_path(str(EXAMPLE), run_name="__main__")
+        except SystemExit as exit:
+            status = exit.code
+        captured = capsys.readouterr()
+        return status, captured.out.splitlines(), captured.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("model", "features", "encoding"),
+    [
+        ("gcn", "colour", "none"),
+        ("gin", "vectors", "walk"),
+        ("gps", "colour", "laplacian"),
+        ("transformer", "vectors", "walk"),
+    ],
+)
+def test_every_model_runs(run, arrays, model, features, encoding):
+    options = ("--model", model, "--features", features, "--encoding", encoding, "--flip")
+    status, lines, _ = run(arrays, *options)
+    assert status == 0
+    assert lines[0].startswith("epoch 1: loss ")
+    assert lines[-1].startswith(f"{model}, {features}: test accuracy ")
+    assert "6 pictures, 12 tokens" in lines[-1]
+
+
+def test_a_seed_says_everything(run, arrays):
+    one, again, other = (
+        [line.rsplit(",", 1)[0] for line in run(arrays, "--flip", "--seed", seed)[1]]
+        for seed in ("3", "3", "4")
+    )
+    assert one == again != other
+
+
+def test_a_folder_of_classes_will_do(run, tmp_path):
+    for split in ("train", "test"):
+        for kind in ("cat", "dog"):
+            (tmp_path / split / kind).mkdir(parents=True)
+            for index, picture in enumerate(pictures(2, seed=0)):
+                Image.fromarray(picture).save(tmp_path / split / kind / f"{index}.png")
+    status, lines, _ = run(tmp_path, "--limit", "3")
+    assert status == 0
+    assert "3 pictures" in lines[-1]
+
+
+def test_what_is_missing_is_said_in_a_line(run, arrays, tmp_path):
+    for folder, options, message in (
+        (tmp_path / "none", (), "none"),
+        (arrays, ("--encoding", "laplacian", "--num-tokens", "8"), "more than 8 tokens"),
+    ):
+        status, _, err = run(folder, *options)
+        assert status == 2
+        assert message in err and err.count("\n") == 1
+
+
+def graphs(encoding="walk", count=3):
+    transform = example["graph_transform"](12, encoding)
+    return [transform(noise(10, 9 + index, seed=index)) for index in range(count)]
+
+
+def test_colour_and_place_of_two_halves():
+    image = torch.zeros(3, 4, 8)
+    image[0, :, 4:] = 1  # the right half is red; centroids are at x = 1.5 and 5.5, y = 1.5
+    tokens = example["graph_transform"](2, "none")(image)
+    expected = torch.tensor([[-1, -1, -1, -0.625, -0.25], [1, -1, -1, 0.375, -0.25]])
+    torch.testing.assert_close(example["ColourAndPlace"]()(tokens).x, expected)
+
+
+def test_walks_are_attached_and_their_return_is_a_probability():
+    for graph in graphs("walk"):
+        assert graph.pe.shape == (12, 8)
+        assert (graph.pe[:, 0] == 0).all()  # there are no self-loops
+        assert ((graph.pe >= 0) & (graph.pe <= 1)).all()
+
+
+def test_eigenvectors_are_attached_and_are_some():
+    for graph in graphs("laplacian"):
+        index, weight = get_laplacian(graph.edge_index, normalization="sym", num_nodes=12)
+        laplacian = to_dense_adj(index, edge_attr=weight, max_num_nodes=12)[0]
+        values = graph.pe.t() @ laplacian @ graph.pe
+        torch.testing.assert_close(
+            laplacian @ graph.pe, graph.pe * values.diag(), atol=1e-5, rtol=0
+        )
+
+
+def model_of(kind, width):
+    torch.manual_seed(0)
+    model = example["make_model"](kind, width, 5, pe_dim=8).eval()
+    with torch.no_grad():  # as if trained: nothing is zero that starts so
+        for parameter in model.parameters():
+            parameter += 0.05 * torch.randn(parameter.shape)
+    return model
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@torch.no_grad()
+def test_logits_do_not_depend_on_the_batch(kind):
+    extractor = example["ColourAndPlace"]()
+    model, images = model_of(kind, extractor.out_channels), graphs()
+    together = model(extractor(Batch.from_data_list(images)))
+    alone = [model(extractor(Batch.from_data_list([image]))) for image in images]
+    torch.testing.assert_close(together, torch.cat(alone))
+    assert (together[0] - together[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["gcn", "gin", "gps"])
+@torch.no_grad()
+def test_logits_do_not_depend_on_the_order_of_nodes(kind):
+    extractor = example["ColourAndPlace"]()
+    tokens = extractor(graphs()[0])
+    model = model_of(kind, extractor.out_channels)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(1))
+    place = order.argsort()  # where each node went
+    ordered = Data(x=tokens.x, edge_index=tokens.edge_index, edge_attr=tokens.edge_attr)
+    moved = Data(x=tokens.x[order], edge_index=place[tokens.edge_index])
+    moved.edge_attr = tokens.edge_attr
+    encode = AddRandomWalkPE(8, attr_name="pe")
+    logits = [model(Batch.from_data_list([encode(graph)])) for graph in (ordered, moved)]
+    torch.testing.assert_close(*logits)
+
+
+@pytest.mark.parametrize("kind", ["gcn", "gin", "gps"])
+@torch.no_grad()
+def test_borders_matter(kind):
+    extractor = example["ColourAndPlace"]()
+    tokens = Batch.from_data_list([extractor(graphs()[0])])
+    model = model_of(kind, extractor.out_channels)
+    before = model(tokens)
+    tokens.edge_attr = tokens.edge_attr**2
+    assert (model(tokens) - before).abs().max() > 1e-4
