@@ -98,6 +98,16 @@ def test_what_is_missing_is_said_in_a_line(run, arrays, tmp_path):
         assert message in err and err.count("\n") == 1
 
 
+def test_mirrored_pictures_are_other_graphs_of_the_same_class(arrays):
+    train = example["open_pictures"](arrays, "train")
+    transform = example["graph_transform"](12, "none")
+    (mirrored,) = example["make_graphs"](train, [3], transform, mirrored=True)
+    expected = transform(train.picture(3).flip(-1))
+    assert (mirrored.cluster == expected.cluster).all()
+    assert (mirrored.color != transform(train.picture(3)).color).any()
+    assert mirrored.y.tolist() == [1]
+
+
 def graphs(encoding="walk", count=3):
     transform = example["graph_transform"](12, encoding)
     return [transform(noise(10, 9 + index, seed=index)) for index in range(count)]
