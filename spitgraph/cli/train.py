@@ -7,7 +7,7 @@ from typing import Any
 from spitgraph.cli import arguments
 from spitgraph.cli.errors import OTHER_STATUSES, CommandError, cause
 from spitgraph.cli.streams import report
-from spitgraph.train.options import TrainingOptions
+from spitgraph.train.options import RECIPES, TrainingOptions
 
 NAME, HELP = "train", "labelled pictures → a model that tells their classes"
 DESCRIPTION = """\
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("data", nargs="?", metavar="DATA", help="labelled pictures")
     add("-o", "--out", type=arguments.path, metavar="RUN", help="folder of the run, a new one")
     add("--resume", type=arguments.path, metavar="RUN", help="go on with a run that was cut off")
+    add("--recipe", choices=RECIPES, help="values for the flags below that are not given")
     for name, options in TrainingOptions.tables().items():
         group = parser.add_argument_group(name)
         for option in options:
@@ -89,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
         if args.resume is not None:
             records = resume(Path(args.resume), **told)
         else:
+            told = {**RECIPES.get(args.recipe, {}), **told}
             records = train(TrainingOptions(args.data, str(args.out), **told))
     except (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
         args.interrupts.check()

@@ -1,6 +1,7 @@
 """Checkpoints of Lightning that are whole or not there, and that a full disk does not end."""
 
 import errno
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -13,7 +14,8 @@ with needs_extra("train"):
     import torch
     from lightning.pytorch import Callback, LightningModule, Trainer
     from lightning.pytorch.plugins.io import TorchCheckpointIO
-    from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+
+_log = logging.getLogger("spitgraph")
 
 #: What a disk says that takes no more.
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -78,7 +80,7 @@ class unless_full:  # noqa: N801, read as a phrase
         if isinstance(error, RuntimeError) and shutil.disk_usage(folder_of(self.path)).free == 0:
             full = True
         if full:
-            rank_zero_warn(f"the disk is full: {self.path} stays as it was")
+            _log.warning("the disk is full: %s stays as it was", self.path)
         return full
 
 

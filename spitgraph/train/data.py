@@ -103,6 +103,8 @@ class ImageData(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Refuse a trainer that would divide batches once more, before anything trains."""
+        if self.tokens_per_batch is not None and self.tokenizer is None:
+            raise ValueError("tokens_per_batch needs the tokenizer, which counts tokens")
         trainer = self.trainer
         if trainer is None or trainer.world_size == 1:
             return
@@ -222,8 +224,6 @@ class ImageData(LightningDataModule):
                 raise ValueError("an extractor needs the tokenizer too")
         if self.tokens_per_batch is not None:
             integer(self.tokens_per_batch, "tokens_per_batch")
-            if self.tokenizer is None:
-                raise ValueError("tokens_per_batch needs the tokenizer, which counts tokens")
 
 
 def check_same_classes(train: Pictures, val: Pictures) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from spitgraph.checks import integer
+
 
 def option(default: Any, text: str, group: str, choices: tuple[str, ...] = ()) -> Any:
     """A field with what `--help` says of it."""
@@ -72,7 +74,9 @@ class TrainingOptions:
 
     # --- augmentation, before tokenization ---
     image_size: int | None = option(None, "side to which pictures are brought", "augmentation")
-    crop: str = option("pad", "how pictures are cut out", "augmentation", ("none", "pad", "resized"))
+    crop: str = option(
+        "pad", "how pictures are cut out", "augmentation", ("none", "pad", "resized")
+    )
     padding: int = option(4, "pixels by which pad shifts", "augmentation")
     flip: bool = option(True, "mirror half of the pictures", "augmentation")
     rand_augment: int = option(0, "operations of RandAugment a picture", "augmentation")
@@ -93,6 +97,16 @@ class TrainingOptions:
     limit: int | None = option(None, "use only so many pictures, for a try", "machine")
     quiet: bool = option(False, "no progress bar", "machine")
 
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value, choices = getattr(self, part.name), part.metadata.get("choices")
+            if choices and value not in (None, *choices):
+                raise ValueError(f"{part.name} must be one of {', '.join(choices)}, got {value!r}")
+        for name in ("epochs", "batch_size", "accumulate", "nodes"):
+            setattr(self, name, integer(getattr(self, name), name))
+        if self.tokens_per_batch is not None and self.tokenize != "workers":
+            raise ValueError("tokens_per_batch goes with tokenize='workers', which count tokens")
+
     @classmethod
     def tables(cls) -> dict[str, list[Any]]:
         """The fields that are flags, by group."""
@@ -101,3 +115,33 @@ class TrainingOptions:
             if "group" in part.metadata:
                 groups.setdefault(part.metadata["group"], []).append(part)
         return groups
+
+
+#: What proved itself, by name; docs/training.md says how.
+RECIPES: dict[str, dict[str, Any]] = {
+    "small-pictures": {
+        "num_tokens": 64,
+        "bins": 8,
+        "width": 128,
+        "depth": 5,
+        "init_values": 1.0,
+        "padding": 3,
+        "epochs": 20,
+        "precision": "bf16",
+    },
+    "fine-tune": {
+        "learning_rate": 1e-4,
+        "layer_decay": 0.75,
+        "drop_path": 0.1,
+        "epochs": 10,
+        "crop": "none",
+    },
+    "probe": {
+        "learn": "head",
+        "learning_rate": 1e-2,
+        "weight_decay": 0.0,
+        "label_smoothing": 0.0,
+        "epochs": 10,
+        "crop": "none",
+    },
+}

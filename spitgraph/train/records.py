@@ -1,18 +1,22 @@
 """What a run leaves behind: numbers by steps and by epochs, curves, and weights."""
 
+import csv
 import time
 from pathlib import Path
 from typing import Any
 
 from spitgraph.extras import needs_extra
-from spitgraph.models.files import written_beside
-from spitgraph.models.weights import save_weights
+from spitgraph.models.files import write_tensors, written_beside
+from spitgraph.models.weights import arguments_of
+from spitgraph.models.wrappers import plain_names
 from spitgraph.train.checkpoints import unless_full
 
 with needs_extra("train"):
     import pandas as pd
-    from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch import Callback, Trainer
 
+#: Where a classifier keeps its model.
+MODEL = "model."
 #: What an epoch's row holds of what was measured on validation pictures.
 MEASURED = ("val_loss", "val_accuracy", "val_top5")
 
@@ -37,27 +41,32 @@ class Records(Callback):
         self.steps: list[dict[str, Any]] = []
         self.epochs: list[dict[str, Any]] = []
         self.best = -1.0
+        self._arguments: dict[str, Any] | None = None
         self._ended = self._begun = time.perf_counter()
 
-    def on_fit_start(self, trainer: Trainer, module: LightningModule) -> None:
+    def setup(self, trainer: Trainer, classifier: Any, stage: str) -> None:
+        """Note what the model is, before a strategy cuts it into shards."""
+        self._arguments = arguments_of(classifier.model)
+
+    def on_train_start(self, trainer: Trainer, classifier: Any) -> None:
         """Take up what a run that goes on has written before."""
         step, epoch = trainer.global_step, trainer.current_epoch
         self.steps = [row for row in read(self.folder / "steps.csv") if row["step"] < step]
         self.epochs = [row for row in read(self.folder / "metrics.csv") if row["epoch"] < epoch]
         self.best = max((row.get("val_accuracy", -1.0) for row in self.epochs), default=-1.0)
 
-    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, classifier: Any) -> None:
         """Note the time."""
         self._ended = time.perf_counter()
 
     def on_train_batch_start(
-        self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
+        self, trainer: Trainer, classifier: Any, batch: Any, batch_idx: int
     ) -> None:
         """Note when the batch was there."""
         self._begun = time.perf_counter()
 
     def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, classifier: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Note a step."""
         self.steps.append(
@@ -73,23 +82,35 @@ class Records(Callback):
         )
         self._ended = time.perf_counter()
 
-    def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, classifier: Any) -> None:
         """Note what an epoch came to, and write it all."""
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        if trainer.sanity_checking:
+            return
+        state = trainer.strategy.lightning_module_state_dict()  # every process: it may be sharded
+        if not trainer.is_global_zero:
             return
         self.epochs.append(self._row(trainer))
         accuracy = self.epochs[-1].get("val_accuracy", -1.0)
-        with unless_full(self.folder / "weights.safetensors"):
-            save_weights(module.model, self.folder / "weights.safetensors")
-            if accuracy > self.best:
-                self.best = accuracy
-                save_weights(module.model, self.folder / "best.safetensors")
+        names = ["weights.safetensors"]
+        if accuracy > self.best:
+            self.best = accuracy
+            names.append("best.safetensors")
+        for name in names:
+            with unless_full(self.folder / name):
+                write_tensors(self.folder / name, of_model(state), self._arguments)
         self.write()
+        with unless_full(self.folder), written_beside(self.folder / "curves.png") as unfinished:
+            draw(self.steps, self.epochs, unfinished)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, classifier: Any, checkpoint: dict[str, Any]
+    ) -> None:
+        """Write the tables up to where a checkpoint lets the run go on."""
+        if trainer.is_global_zero:
+            self.write()
 
     def _row(self, trainer: Trainer) -> dict[str, Any]:
-        of_epoch = [row for row in self.steps if row["epoch"] == trainer.current_epoch]
-        for row in of_epoch:
-            row["loss"] = float(row["loss"])
+        of_epoch = [row for row in plain(self.steps) if row["epoch"] == trainer.current_epoch]
         seconds = sum(row["seconds"] for row in of_epoch)
         pictures = sum(row["pictures"] for row in of_epoch) * trainer.world_size
         metrics = {name: float(trainer.callback_metrics[name]) for name in MEASURED}
@@ -104,17 +125,31 @@ class Records(Callback):
         }
 
     def write(self) -> None:
-        """Write tables and curves."""
+        """Write both tables."""
         for name, rows in (("steps.csv", self.steps), ("metrics.csv", self.epochs)):
             with unless_full(self.folder / name), written_beside(self.folder / name) as unfinished:
-                pd.DataFrame(rows).to_csv(unfinished, index=False)
-        with unless_full(self.folder), written_beside(self.folder / "curves.png") as unfinished:
-            draw(self.steps, self.epochs, unfinished)
+                pd.DataFrame(plain(rows)).to_csv(unfinished, index=False)
+
+
+def of_model(state: dict[str, Any]) -> dict[str, Any]:
+    """Those tensors of a classifier that are its model's, by the model's names."""
+    own = {name[len(MODEL) :]: value for name, value in state.items() if name.startswith(MODEL)}
+    return {plain: own[name] for name, plain in plain_names(own).items()}
+
+
+def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, with what still waits on a device as numbers."""
+    for row in rows:
+        row["loss"] = float(row["loss"])
+    return rows
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a table that may be there."""
-    return pd.read_csv(path).to_dict("records") if path.exists() else []
+    """The rows of a table that may be there, its numbers as they were."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def draw(steps: list[dict[str, Any]], epochs: list[dict[str, Any]], path: Path) -> None:

@@ -1,9 +1,12 @@
 """A training run: from options to a folder with weights, numbers, curves, and the way to go on."""
 
 import json
+import logging
 import shlex
 import shutil
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,8 +24,9 @@ from spitgraph.train.starting import starting_model
 with needs_extra("train"):
     from lightning.pytorch import Trainer, seed_everything
     from lightning.pytorch.callbacks import EMAWeightAveraging
+    from lightning.pytorch.utilities import rank_zero_only
 
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 #: Names in a run's folder.
 OPTIONS, COMMAND = "options.json", "command.txt"
 
@@ -39,8 +43,10 @@ def train(options: TrainingOptions) -> Records:
         ValueError, TypeError, OSError: As data, model and folder say.
     """
     folder = Path(options.out)
-    if (folder / OPTIONS).exists():
-        raise FileExistsError(f"{folder} holds a run already: go on with it, or name another folder")
+    if is_first() and (folder / OPTIONS).exists():
+        raise FileExistsError(
+            f"{folder} holds a run already: go on with it, or name another folder"
+        )
     return _fit(options, folder, None)
 
 
@@ -81,12 +87,20 @@ def _fit(options: TrainingOptions, folder: Path, checkpoint: Path | None) -> Rec
         seed=options.seed,
     )
     records = Records(folder)
-    trainer = trainer_of(options, folder, records)
+    with without_advice():
+        trainer = trainer_of(options, folder, records)
     folder.mkdir(parents=True, exist_ok=True)
     if trainer.is_global_zero:
         write_beginning(options, folder)
-    trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=False)
+    with without_advice():
+        trainer.fit(classifier, data, ckpt_path=checkpoint, weights_only=False)
     return records
+
+
+def is_first() -> bool:
+    """Whether this process is the one of several that writes."""
+    process: Any = rank_zero_only
+    return process.rank == 0
 
 
 def data_of(options: TrainingOptions) -> ImageData:
@@ -148,6 +162,20 @@ def trainer_of(options: TrainingOptions, folder: Path, records: Records) -> Trai
         plugins=[WholeCheckpoints()],
         default_root_dir=folder,
     )
+
+
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Within it, Lightning reports what is wrong, and gives no tips."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
 
 def write_beginning(options: TrainingOptions, folder: Path) -> None:

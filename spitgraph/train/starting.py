@@ -66,7 +66,9 @@ def from_own(options: TrainingOptions, image_size: tuple[int, int] | None) -> SP
         options.weights, token_budget=options.token_budget, drop_path=options.drop_path
     )
     kinds = {
-        "superpixel": SuperpixelTokenizer, "patch": PatchTokenizer, "voronoi": VoronoiTokenizer
+        "superpixel": SuperpixelTokenizer,
+        "patch": PatchTokenizer,
+        "voronoi": VoronoiTokenizer,
     }
     kind = type(model.tokenizer) if options.tokenizer is None else kinds[options.tokenizer]
     if options.num_tokens is not None or kind is not type(model.tokenizer):
