@@ -1,6 +1,19 @@
-"""Models learn: so far, to read irregular tokens as a pretrained transformer reads its patches."""
+"""Models learn from labelled pictures or a pretrained transformer, and are measured."""
 
 from spitgraph.train.distillation import distill, distillation_loss
+from spitgraph.train.evaluation import Evaluation, evaluate
 from spitgraph.train.parameters import adapter_parameters
+from spitgraph.train.pictures import Pictures, open_pictures
+from spitgraph.train.rows import append_row, check_table
 
-__all__ = ["adapter_parameters", "distill", "distillation_loss"]
+__all__ = [
+    "Evaluation",
+    "Pictures",
+    "adapter_parameters",
+    "append_row",
+    "check_table",
+    "distill",
+    "distillation_loss",
+    "evaluate",
+    "open_pictures",
+]

@@ -1,0 +1,184 @@
+"""Features of pictures, read once from a model that stays as it is."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+from torch_geometric.data import Batch
+from tqdm import tqdm
+
+from spitgraph.data import TokenData
+from spitgraph.decoding import UnreadableImageError
+from spitgraph.models.wrappers import unwrapped
+from spitgraph.nn import SPiT
+from spitgraph.tokenizers import VoronoiTokenizer
+from spitgraph.train.accuracy import check_finite
+from spitgraph.train.draws import example_seed
+from spitgraph.train.pictures import Pictures
+from spitgraph.train.probe import rank_in_class
+from spitgraph.train.views import centre_view
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a model says of n pictures.
+
+    Attributes:
+        vectors: [n, D], class tokens, or what the backbone pools in their place.
+        logits: [n, C] of the head; None where it was not asked.
+        labels: [n], classes as the pictures number them.
+        counts: [n], tokens of each picture, class token and registers aside.
+        unreadable: Names of the pictures that were left out.
+    """
+
+    vectors: Float[Tensor, "n D"]
+    logits: Float[Tensor, "n C"] | None
+    labels: Int64[Tensor, " n"]
+    counts: Int64[Tensor, " n"]
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How pictures are read.
+
+    Attributes:
+        batch_size: Pictures at once.
+        image_size: Side of the square that is read, see `centre_view`; None: all, as it is.
+        seed: Of random cells, with the picture's index.
+        context: What the transformer computes in, such as autocast.
+        complain: Told each picture that cannot be read.
+        progress: Whether a bar shows how far it is.
+    """
+
+    batch_size: int
+    image_size: int | None
+    seed: int
+    context: Callable[[], AbstractContextManager] = nullcontext
+    complain: Callable[[str], None] = print
+    progress: bool = False
+
+    def picture(self, pictures: Pictures, index: int) -> UInt8[Tensor, "3 _H _W"]:
+        """One picture, of the size that is asked for."""
+        picture = pictures.picture(index)
+        if self.image_size is None:
+            return picture
+        return torch.from_numpy(centre_view(picture.numpy(), self.image_size))
+
+
+def read_features(
+    model: SPiT, pictures: Pictures, indices: Sequence[int], reading: Reading, *, head: bool
+) -> Features:
+    """Features of the pictures with these indices, on the CPU in single precision.
+
+    Args:
+        model: In evaluation mode.
+        pictures: Of any sizes.
+        indices: Of pictures.
+        reading: How.
+        head: Whether the head is asked.
+
+    Raises:
+        ValueError: None of them can be read, or what a model says is not finite.
+    """
+    read: list[int] = []
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    unreadable: list[str] = []
+    bar = tqdm(total=len(indices), unit="picture", leave=False, disable=not reading.progress)
+    with torch.inference_mode(), bar:
+        for start in range(0, len(indices), reading.batch_size):
+            images: dict[int, Tensor] = {}
+            batch = indices[start : start + reading.batch_size]
+            for index in batch:
+                try:
+                    images[index] = reading.picture(pictures, index)
+                except UnreadableImageError as error:
+                    unreadable.append(pictures.name(index))
+                    with tqdm.external_write_mode():
+                        reading.complain(f"left out: {error}")
+            if images:
+                parts.append(answers(model, images, reading, head=head))
+                read += images
+            bar.update(len(batch))
+    if not read:
+        raise ValueError(f"expected at least one picture, got none of {len(indices)} that is read")
+    vectors, logits, counts = (torch.cat(kind) for kind in zip(*parts, strict=True))
+    return Features(
+        check_finite(vectors, "features"),
+        check_finite(logits, "logits") if head else None,
+        pictures.labels[read],
+        counts,
+        tuple(unreadable),
+    )
+
+
+def answers(
+    model: SPiT, images: dict[int, Tensor], reading: Reading, *, head: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Class tokens, logits (empty where not asked) and token counts of pictures by index."""
+    tokens = tokenized(model, images, reading.seed)
+    with reading.context():
+        vectors = model.forward_features(tokens).class_token
+        logits = model.head(vectors) if head else vectors[:, :0]
+    return vectors.float().cpu(), logits.float().cpu(), tokens.ptr.diff().cpu()
+
+
+def tokenized(model: SPiT, images: dict[int, Tensor], seed: int) -> TokenData:
+    """φ∘τ of pictures by index, on the model's device; random cells are a picture's own."""
+    device = next(model.parameters()).device
+    tokenizer = unwrapped(model.tokenizer)
+    if not isinstance(tokenizer, VoronoiTokenizer):
+        return model.tokenize([image.to(device) for image in images.values()])
+    cells: list[TokenData] = []
+    for index, image in images.items():
+        with drawn_from(tokenizer, example_seed(seed, 0, index)):
+            cells.append(model.tokenizer(image.to(device)))
+    return model.extractor(Batch.from_data_list(cells).to(device))
+
+
+@contextmanager
+def drawn_from(tokenizer: VoronoiTokenizer, seed: int) -> Iterator[None]:
+    """Cells are drawn from a seed, and afterwards from what they were drawn from."""
+    own = tokenizer.generator
+    tokenizer.generator = torch.Generator().manual_seed(seed)
+    try:
+        yield
+    finally:
+        tokenizer.generator = own
+
+
+def readable(
+    pictures: Pictures, indices: Sequence[int], count: int, reading: Reading
+) -> dict[int, Tensor]:
+    """The first pictures that can be read, by index; others are left out unsaid."""
+    images: dict[int, Tensor] = {}
+    for index in indices:
+        if len(images) == count:
+            break
+        try:
+            images[index] = reading.picture(pictures, index)
+        except UnreadableImageError:
+            continue
+    return images
+
+
+def few(labels: Int64[Tensor, " n"], limit: int | None) -> list[int]:
+    """Indices of at most so many pictures, the first ones of every class, ascending."""
+    if limit is None or limit >= len(labels):
+        return list(range(len(labels)))
+    order = rank_in_class(labels).argsort(stable=True)  # first ones first
+    return order[:limit].sort().values.tolist()
+
+
+def has_head(model: SPiT) -> bool:
+    """Whether a model answers with classes, rather than with its features."""
+    return not isinstance(unwrapped(model.head), nn.Identity)
+
+
+def to_stderr(message: str) -> None:
+    """Say what is wrong."""
+    print(message, file=sys.stderr)
