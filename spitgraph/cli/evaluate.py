@@ -1,13 +1,14 @@
 """`spitgraph evaluate`: labelled pictures, a model → how much it knows, and what it costs."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from spitgraph.cli import arguments
 from spitgraph.cli.errors import DONE, OTHER_STATUSES, CommandError, cause
 from spitgraph.cli.evaluated import ACTIVATIONS, EXTRACTORS, TOKENIZERS, evaluated_model
-from spitgraph.cli.streams import complain, report
+from spitgraph.cli.streams import complain, is_terminal, report
 
 if TYPE_CHECKING:
     from spitgraph.train import Evaluation
@@ -116,7 +117,12 @@ def run(args: argparse.Namespace) -> int:
                 f"--knn and --probe learn from train.npz beside it: name the folder of {args.data}"
             )
         pictures = open_pictures(args.data, "val")
-        train_pictures = open_pictures(args.data, "train") if learns else None
+        try:  # also for the numbers of classes, of which some may have no picture to try
+            train_pictures = open_pictures(args.data, "train")
+        except FileNotFoundError:
+            if learns:
+                raise
+            train_pictures = None
         model = evaluated_model(args)
         came = evaluate(
             model,
@@ -131,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
             repeats=args.repeats,
             bf16=args.bf16,
             seed=args.seed,
-            progress=not args.quiet,
+            progress=not args.quiet and is_terminal(sys.stderr),
             complain=complain,
         )
         report(*table(came))

@@ -17,6 +17,7 @@ from spitgraph.train.accuracy import Accuracy, accuracy, top_accuracy
 from spitgraph.train.features import (
     Features,
     Reading,
+    drawn_from,
     few,
     has_head,
     read_features,
@@ -174,6 +175,7 @@ def evaluate(
     if learns and train is None:
         raise ValueError("neighbours and a probe learn from train: pass training pictures")
     limit = None if limit is None else integer(limit, "limit")
+    repeats = integer(repeats, "repeats", minimum=0)
     classes, renumbered = common_classes(pictures, train)
     asks = bool(topk) and has_head(spit)
     if asks:
@@ -190,33 +192,25 @@ def evaluate(
         complain,
         boolean(progress, "progress"),
     )
-    chosen = few(pictures.labels, limit)
+    chosen, learned = few(pictures.labels, limit), None
     with evaluating(spit):
-        learned = None
         if train is not None and learns:
             learned = read_features(spit, train, few(train.labels, limit), reading, head=False)
         tried = read_features(spit, pictures, chosen, reading, head=asks)
-        sample = readable(pictures, chosen, reading.batch_size, reading)
-        first = tokenized(spit, dict([next(iter(sample.items()))]), reading.seed)
+        images = readable(pictures, chosen, reading.batch_size, reading)
+        first = tokenized(spit, dict([next(iter(images.items()))]), reading.seed)
         flops = transformer_flops(spit, first)
-        speed = None
-        if integer(repeats, "repeats", minimum=0):
-            device = next(spit.parameters()).device
-            images = [image.to(device) for image in sample.values()]
-            speed = throughput(spit, images, repeats, context)
-    targets = renumbered[tried.labels]
+        speed = timed(spit, images, repeats, reading)
+    targets, counts = renumbered[tried.labels], tried.counts
     near, probed, strength = learned_answers(learned, tried, targets, neighbours, probe=probe)
-    counts = tried.counts
+    own = {} if tried.logits is None else {k: top_accuracy(tried.logits, targets, k) for k in topk}
     return Evaluation(
         pictures=len(targets),
         train_pictures=None if learned is None else len(learned.labels),
         classes=len(classes),
         unreadable=tried.unreadable + (() if learned is None else learned.unreadable),
         tokens=(counts.double().mean().item(), int(counts.min()), int(counts.max())),
-        top={
-            k: None if tried.logits is None else top_accuracy(tried.logits, targets, k)
-            for k in topk
-        },
+        top=dict.fromkeys(topk) | own,
         neighbours=near,
         probe=probed,
         strength=strength,
@@ -225,6 +219,18 @@ def evaluate(
         flops_tokens=first.num_nodes,
         parameters=sum(part.numel() for part in spit.parameters()),
     )
+
+
+def timed(
+    model: SPiT, images: dict[int, Tensor], repeats: int, reading: Reading
+) -> Throughput | None:
+    """Pictures a second of a batch; None where it is not asked for."""
+    if repeats == 0:
+        return None
+    device = next(model.parameters()).device
+    batch = [image.to(device) for image in images.values()]
+    with drawn_from(model, reading.seed):
+        return throughput(model, batch, repeats, reading.context)
 
 
 def learned_answers(

@@ -130,21 +130,23 @@ def answers(
 def tokenized(model: SPiT, images: dict[int, Tensor], seed: int) -> TokenData:
     """φ∘τ of pictures by index, on the model's device; random cells are a picture's own."""
     device = next(model.parameters()).device
-    tokenizer = unwrapped(model.tokenizer)
-    if not isinstance(tokenizer, VoronoiTokenizer):
+    if not isinstance(unwrapped(model.tokenizer), VoronoiTokenizer):
         return model.tokenize([image.to(device) for image in images.values()])
     cells: list[TokenData] = []
     for index, image in images.items():
-        with drawn_from(tokenizer, example_seed(seed, 0, index)):
+        with drawn_from(model, example_seed(seed, 0, index)):
             cells.append(model.tokenizer(image.to(device)))
     return model.extractor(Batch.from_data_list(cells).to(device))
 
 
 @contextmanager
-def drawn_from(tokenizer: VoronoiTokenizer, seed: int) -> Iterator[None]:
-    """Cells are drawn from a seed, and afterwards from what they were drawn from."""
-    own = tokenizer.generator
-    tokenizer.generator = torch.Generator().manual_seed(seed)
+def drawn_from(model: SPiT, seed: int) -> Iterator[None]:
+    """Cells are drawn from a seed, and afterwards from what they were drawn from before."""
+    tokenizer = unwrapped(model.tokenizer)
+    if not isinstance(tokenizer, VoronoiTokenizer):
+        yield
+        return
+    own, tokenizer.generator = tokenizer.generator, torch.Generator().manual_seed(seed)
     try:
         yield
     finally:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from helpers.commands import is_one_line
 from helpers.coloured import write_pictures
+from helpers.commands import is_one_line
 from helpers.models import TINY, randomised
 from helpers.vits import HEADS, random_vit
 from spitgraph import create_model, model_from_weights, save_weights
