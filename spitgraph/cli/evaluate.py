@@ -80,14 +80,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit",
         type=arguments.whole,
         metavar="N",
-        help="pictures a split, the first of every class; default: all",
+        help="pictures a split, of every class about the same share; default: all",
     )
     add("--append", type=arguments.path, metavar="CSV", help="add a row to this table")
     add("--batch-size", type=arguments.whole, default=64, metavar="N", help="default: 64")
     add("--repeats", type=arguments.whole, default=5, metavar="N", help=REPEATS)
     add("--bf16", action="store_true", help="compute the transformer in bfloat16")
     add("--device", default="cpu", help="such as cuda, default: cpu")
-    add("--seed", type=arguments.whole, default=0, help="of random cells, default: 0")
+    add(
+        "--seed",
+        type=arguments.whole,
+        default=0,
+        help="of random cells and of --limit, default: 0",
+    )
     add("--quiet", action="store_true", help="no progress bars")
     group = parser.add_argument_group("of --vit")
     add = group.add_argument

@@ -1,6 +1,7 @@
 """Models learn: from labelled pictures, and to read irregular tokens as a ViT does patches.
 
-What they then know, `evaluate` measures. Names that need Lightning (extra `train`) are imported when first asked for.
+What they then know, `evaluate` measures. Names that need Lightning (extra `train`) are imported
+when first asked for.
 """
 
 import importlib

@@ -11,15 +11,17 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from spitgraph.checks import boolean, instance, integer, integers
-from spitgraph.models.wrappers import spit_inside, unwrapped
+from spitgraph.extras import needs_extra
+from spitgraph.models.wrappers import spit_inside
 from spitgraph.nn import SPiT
 from spitgraph.train.accuracy import Accuracy, accuracy, top_accuracy
+from spitgraph.train.classes import check_head, common_classes
 from spitgraph.train.features import (
     Features,
     Reading,
-    drawn_from,
-    few,
+    at_most,
     has_head,
+    own_tokenizer,
     read_features,
     readable,
     to_stderr,
@@ -27,7 +29,7 @@ from spitgraph.train.features import (
 )
 from spitgraph.train.neighbours import neighbour_classes
 from spitgraph.train.pictures import Pictures
-from spitgraph.train.probe import linear_probe
+from spitgraph.train.probe import check_labels, linear_probe
 from spitgraph.train.throughput import Throughput, throughput, transformer_flops
 
 #: The numbers k that every row has columns of.
@@ -156,10 +158,11 @@ def evaluate(
         batch_size: Pictures at once, for speed too.
         image_size: Resize the shorter side of pictures, and take the middle square; by default,
             they are read as they are.
-        limit: At most so many pictures of `pictures` and of `train`, the first of every class.
+        limit: At most so many pictures of `pictures` and of `train`, at least one a class, drawn by
+            the seed: of every class about the same share.
         repeats: Passes over a batch that speed is the median of; 0 for no speed.
         bf16: Whether the transformer computes in bfloat16 (autocast).
-        seed: Of random cells.
+        seed: Of random cells, and of what a limit chooses.
         progress: Whether bars show how far it is.
         complain: Told of each unreadable picture once; by default, it is printed to stderr.
 
@@ -175,8 +178,11 @@ def evaluate(
     if learns and train is None:
         raise ValueError("neighbours and a probe learn from train: pass training pictures")
     limit = None if limit is None else integer(limit, "limit")
-    repeats = integer(repeats, "repeats", minimum=0)
+    repeats, seed = integer(repeats, "repeats", minimum=0), integer(seed, "seed", minimum=0)
     classes, renumbered = common_classes(pictures, train)
+    if probe and train is not None:
+        check_labels(train.labels)
+    check_installed()
     asks = bool(topk) and has_head(spit)
     if asks:
         check_head(spit, len(classes))
@@ -187,17 +193,17 @@ def evaluate(
     reading = Reading(
         integer(batch_size, "batch_size"),
         None if image_size is None else integer(image_size, "image_size"),
-        integer(seed, "seed", minimum=0),
+        seed,
         context,
         complain,
         boolean(progress, "progress"),
     )
-    chosen, learned = few(pictures.labels, limit), None
+    pictures, learned = at_most(pictures, limit, seed), None
     with evaluating(spit):
         if train is not None and learns:
-            learned = read_features(spit, train, few(train.labels, limit), reading, head=False)
-        tried = read_features(spit, pictures, chosen, reading, head=asks)
-        images = readable(pictures, chosen, reading.batch_size, reading)
+            learned = read_features(spit, at_most(train, limit, seed), reading, head=False)
+        tried = read_features(spit, pictures, reading, head=asks)
+        images = readable(pictures, reading.batch_size, reading)
         first = tokenized(spit, dict([next(iter(images.items()))]), reading.seed)
         flops = transformer_flops(spit, first)
         speed = timed(spit, images, repeats, reading)
@@ -229,8 +235,14 @@ def timed(
         return None
     device = next(model.parameters()).device
     batch = [image.to(device) for image in images.values()]
-    with drawn_from(model, reading.seed):
-        return throughput(model, batch, repeats, reading.context)
+    tokenizer = own_tokenizer(model, images, reading.seed)
+    return throughput(model, batch, repeats, tokenizer=tokenizer, context=reading.context)
+
+
+def check_installed() -> None:
+    """Say what is missing before anything is computed."""
+    with needs_extra("train"):
+        import torchmetrics  # noqa: F401
 
 
 def learned_answers(
@@ -258,38 +270,6 @@ def learned_answers(
 def counts_of(values: Any, name: str) -> tuple[int, ...]:
     """Numbers k, each at least 1."""
     return tuple(integer(k, name) for k in integers(values, name))
-
-
-def common_classes(
-    pictures: Pictures, train: Pictures | None
-) -> tuple[tuple[str, ...], Int64[Tensor, " c"]]:
-    """All classes, and the number there of each class of the pictures.
-
-    Raises:
-        ValueError: There are no pictures, or some of a class that training pictures lack.
-    """
-    for some in (pictures, train):
-        if some is not None and len(some) == 0:
-            raise ValueError("expected at least one picture, got none")
-    classes = pictures.classes if train is None else train.classes
-    numbers = {name: number for number, name in enumerate(classes)}
-    unknown = [name for name in pictures.classes if name not in numbers]
-    if unknown:
-        raise ValueError(
-            f"training pictures have no class {', '.join(map(repr, unknown[:5]))}, "
-            "which others are tried on"
-        )
-    return classes, torch.tensor([numbers[name] for name in pictures.classes])
-
-
-def check_head(model: SPiT, classes: int) -> None:
-    """Refuse a head of another number of classes."""
-    answers = getattr(unwrapped(model.head), "out_features", classes)
-    if answers != classes:
-        raise ValueError(
-            f"the model's head tells {answers} classes apart, and the pictures have {classes}: "
-            "leave it out with topk=()"
-        )
 
 
 @contextmanager

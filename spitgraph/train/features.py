@@ -1,25 +1,25 @@
 """Features of pictures, read once from a model that stays as it is."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
-from torch_geometric.data import Batch
 from tqdm import tqdm
 
 from spitgraph.data import TokenData
 from spitgraph.decoding import UnreadableImageError
 from spitgraph.models.wrappers import unwrapped
 from spitgraph.nn import SPiT
-from spitgraph.tokenizers import VoronoiTokenizer
+from spitgraph.tokenizers import Tokenizer
 from spitgraph.train.accuracy import check_finite
 from spitgraph.train.draws import example_seed
 from spitgraph.train.pictures import Pictures
-from spitgraph.train.probe import rank_in_class
+from spitgraph.train.selection import SomePictures
+from spitgraph.train.tokens import seeded
 from spitgraph.train.views import centre_view
 
 
@@ -49,7 +49,7 @@ class Reading:
     Attributes:
         batch_size: Pictures at once.
         image_size: Side of the square that is read, see `centre_view`; None: all, as it is.
-        seed: Of random cells, with the picture's index.
+        seed: Of random cells, with the picture's index, and of what `at_most` chooses.
         context: What the transformer computes in, such as autocast.
         complain: Told each picture that cannot be read.
         progress: Whether a bar shows how far it is.
@@ -70,15 +70,12 @@ class Reading:
         return torch.from_numpy(centre_view(picture.numpy(), self.image_size))
 
 
-def read_features(
-    model: SPiT, pictures: Pictures, indices: Sequence[int], reading: Reading, *, head: bool
-) -> Features:
-    """Features of the pictures with these indices, on the CPU in single precision.
+def read_features(model: SPiT, pictures: Pictures, reading: Reading, *, head: bool) -> Features:
+    """Features of pictures, on the CPU in single precision.
 
     Args:
         model: In evaluation mode.
         pictures: Of any sizes.
-        indices: Of pictures.
         reading: How.
         head: Whether the head is asked.
 
@@ -88,11 +85,11 @@ def read_features(
     read: list[int] = []
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     unreadable: list[str] = []
-    bar = tqdm(total=len(indices), unit="picture", leave=False, disable=not reading.progress)
+    bar = tqdm(total=len(pictures), unit="picture", leave=False, disable=not reading.progress)
     with torch.inference_mode(), bar:
-        for start in range(0, len(indices), reading.batch_size):
+        for start in range(0, len(pictures), reading.batch_size):
             images: dict[int, Tensor] = {}
-            batch = indices[start : start + reading.batch_size]
+            batch = range(start, min(start + reading.batch_size, len(pictures)))
             for index in batch:
                 try:
                     images[index] = reading.picture(pictures, index)
@@ -105,7 +102,7 @@ def read_features(
                 read += images
             bar.update(len(batch))
     if not read:
-        raise ValueError(f"expected at least one picture, got none of {len(indices)} that is read")
+        raise ValueError(f"expected at least one picture, got none of {len(pictures)} that is read")
     vectors, logits, counts = (torch.cat(kind) for kind in zip(*parts, strict=True))
     return Features(
         check_finite(vectors, "features"),
@@ -130,35 +127,21 @@ def answers(
 def tokenized(model: SPiT, images: dict[int, Tensor], seed: int) -> TokenData:
     """φ∘τ of pictures by index, on the model's device; random cells are a picture's own."""
     device = next(model.parameters()).device
-    if not isinstance(unwrapped(model.tokenizer), VoronoiTokenizer):
-        return model.tokenize([image.to(device) for image in images.values()])
-    cells: list[TokenData] = []
-    for index, image in images.items():
-        with drawn_from(model, example_seed(seed, 0, index)):
-            cells.append(model.tokenizer(image.to(device)))
-    return model.extractor(Batch.from_data_list(cells).to(device))
+    tokens = own_tokenizer(model, images, seed)([image.to(device) for image in images.values()])
+    return model.extractor(tokens.to(device))
 
 
-@contextmanager
-def drawn_from(model: SPiT, seed: int) -> Iterator[None]:
-    """Cells are drawn from a seed, and afterwards from what they were drawn from before."""
+def own_tokenizer(model: SPiT, indices: Iterable[int], seed: int) -> nn.Module:
+    """τ for the pictures with these indices, which draws from the seed and those alone."""
+    seeds = torch.tensor([example_seed(seed, 0, index) for index in indices])
     tokenizer = unwrapped(model.tokenizer)
-    if not isinstance(tokenizer, VoronoiTokenizer):
-        yield
-        return
-    own, tokenizer.generator = tokenizer.generator, torch.Generator().manual_seed(seed)
-    try:
-        yield
-    finally:
-        tokenizer.generator = own
+    return seeded(tokenizer, seeds) if isinstance(tokenizer, Tokenizer) else tokenizer
 
 
-def readable(
-    pictures: Pictures, indices: Sequence[int], count: int, reading: Reading
-) -> dict[int, Tensor]:
+def readable(pictures: Pictures, count: int, reading: Reading) -> dict[int, Tensor]:
     """The first pictures that can be read, by index; others are left out unsaid."""
     images: dict[int, Tensor] = {}
-    for index in indices:
+    for index in range(len(pictures)):
         if len(images) == count:
             break
         try:
@@ -168,12 +151,11 @@ def readable(
     return images
 
 
-def few(labels: Int64[Tensor, " n"], limit: int | None) -> list[int]:
-    """Indices of at most so many pictures, the first ones of every class, ascending."""
-    if limit is None or limit >= len(labels):
-        return list(range(len(labels)))
-    order = rank_in_class(labels).argsort(stable=True)  # first ones first
-    return order[:limit].sort().values.tolist()
+def at_most(pictures: Pictures, limit: int | None, seed: int) -> Pictures:
+    """So many of the pictures, of every class about the same share; all, if these are no more."""
+    if limit is None or limit >= len(pictures):
+        return pictures
+    return SomePictures(pictures, limit, seed)
 
 
 def has_head(model: SPiT) -> bool:

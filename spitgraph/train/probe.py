@@ -49,12 +49,7 @@ def linear_probe(features: Float[Tensor, "n D"], labels: Int64[Tensor, " n"]) ->
     Raises:
         ValueError: All pictures are of one class.
     """
-    present = labels.unique()
-    if len(present) < 2:
-        raise ValueError(
-            f"a linear probe needs pictures of at least 2 classes, got {len(present)}: "
-            f"{len(labels)} pictures in all"
-        )
+    check_labels(labels)
     held = held_out(labels)
     strength = MIDDLE
     if held.any():
@@ -64,6 +59,16 @@ def linear_probe(features: Float[Tensor, "n D"], labels: Int64[Tensor, " n"]) ->
         ]
         strength = STRENGTHS[losses.index(min(losses))]
     return Probe(fitted(features, labels, strength), strength)
+
+
+def check_labels(labels: Int64[Tensor, " n"]) -> None:
+    """Refuse pictures that are all of one class."""
+    present = len(labels.unique())
+    if present < 2:
+        raise ValueError(
+            f"a linear probe needs pictures of at least 2 classes, got {present}: "
+            f"{len(labels)} pictures in all"
+        )
 
 
 def held_out(labels: Int64[Tensor, " n"]) -> Bool[Tensor, " n"]:

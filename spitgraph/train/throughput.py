@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -36,6 +36,8 @@ def throughput(
     model: SPiT,
     images: list[Tensor],
     repeats: int = 5,
+    *,
+    tokenizer: nn.Module | None = None,
     context: Callable[[], AbstractContextManager] = nullcontext,
 ) -> Throughput:
     """Pictures a second of each part, the median of several passes over one batch.
@@ -47,23 +49,26 @@ def throughput(
         model: In the mode that is to be timed.
         images: The batch, on the model's device.
         repeats: Passes that count.
+        tokenizer: τ, if it is to be another than the model's.
         context: What the transformer computes in, such as autocast.
     """
     device, repeats = next(model.parameters()).device, integer(repeats, "repeats")
-    passes = [one_pass(model, images, device, context) for _ in range(repeats + 1)]
+    tokenizer = model.tokenizer if tokenizer is None else tokenizer
+    passes = [one_pass(model, images, tokenizer, device, context) for _ in range(repeats + 1)]
     return Throughput(*(len(images) / median(times) for times in zip(*passes[1:], strict=True)))
 
 
 def one_pass(
     model: SPiT,
     images: list[Tensor],
+    tokenizer: nn.Module,
     device: torch.device,
     context: Callable[[], AbstractContextManager],
 ) -> tuple[float, float, float, float]:
     """Seconds of τ, φ, the transformer, and all."""
     with torch.inference_mode():
         start = now(device)
-        tokens = model.tokenizer(images).to(device)
+        tokens = tokenizer(images).to(device)
         tokenized = now(device)
         tokens = model.extractor(tokens)
         extracted = now(device)

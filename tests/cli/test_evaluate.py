@@ -1,14 +1,15 @@
 """`spitgraph evaluate` measures what Python measures, a row a run, and refuses at the door."""
 
 import csv
+import runpy
 
 import pytest
-import torch
 from safetensors.torch import save_file
 
 from helpers.coloured import write_pictures
 from helpers.commands import is_one_line
 from helpers.models import TINY, randomised
+from helpers.places import REPOSITORY
 from helpers.vits import HEADS, random_vit
 from spitgraph import create_model, model_from_weights, save_weights
 from spitgraph.cli.errors import DONE, NOTHING_DONE
@@ -30,6 +31,7 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
+EXAMPLE = REPOSITORY / "examples" / "evaluate.py"
 QUICK = ("--quiet", "--repeats", 0)
 
 
@@ -139,4 +141,13 @@ def test_sources_that_are_none(run, data, weights, tmp_path):
     ):
         status, _, errors = run("evaluate", source, "--model", model, *options, *QUICK)
         assert status == NOTHING_DONE and is_one_line(errors) and said in errors
-    assert torch.get_default_dtype() == torch.float32
+
+
+def test_the_example_adds_the_same_row(data, weights, tmp_path, monkeypatch, capsys):
+    table = tmp_path / "results.csv"
+    words = [str(EXAMPLE), str(data), str(weights), "--append", str(table)]
+    monkeypatch.setattr("sys.argv", words)
+    runpy.run_path(str(EXAMPLE), run_name="__main__")
+    (row,) = rows(table)
+    assert row["tokenizer"].startswith("SuperpixelTokenizer(") and row["classes"] == "3"
+    assert f"probe                {float(row['probe']):.4g}\n" in capsys.readouterr().out

@@ -10,7 +10,6 @@ from helpers.models import TINY, randomised
 from spitgraph import create_model
 from spitgraph.train import Evaluation, evaluate
 from spitgraph.train.accuracy import Accuracy
-from spitgraph.train.features import few
 
 TRAIN = Held([0] * 6 + [1] * 6 + [2] * 6)
 VAL = Held([0, 0, 1, 1, 1, 2, 2], first=1000)
@@ -150,11 +149,12 @@ def test_operations_by_hand():
     assert came.parameters == sum(part.numel() for part in network.parameters())
 
 
-def test_a_limit_takes_the_first_of_every_class():
-    labels = torch.tensor([0, 0, 0, 1, 1, 2])
-    assert few(labels, 3) == [0, 3, 5] and few(labels, 5) == [0, 1, 3, 4, 5]
-    assert few(labels, None) == few(labels, 9) == [0, 1, 2, 3, 4, 5]
-    assert evaluate(model(), VAL, **ALL, limit=3).train_pictures == 3
+def test_a_limit_takes_of_every_class():
+    came = evaluate(model(), VAL, **ALL, limit=6)
+    assert (came.pictures, came.train_pictures) == (6, 6) and came.probe.value > 0.5
+    assert evaluate(model(), VAL, **ALL, limit=100).train_pictures == 18
+    with pytest.raises(ValueError, match="2 pictures are too few for 3 classes"):
+        evaluate(model(), VAL, **ALL, limit=2)
 
 
 def test_pictures_are_cut_to_a_size():
