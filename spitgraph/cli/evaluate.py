@@ -27,7 +27,8 @@ ViT's by the names of timm or Hugging Face, which reads its own patches unless -
 otherwise. --tokenizer lets the same weights read other regions.
 """
 EPILOG = f"""\
-exit status: 0 measured (pictures may have been left out), 2 nothing done; {OTHER_STATUSES}
+exit status: 0 measured (pictures may have been left out), 2 nothing done;
+{OTHER_STATUSES}
 
 examples:
   spitgraph evaluate pictures/ --model weights.safetensors
@@ -161,17 +162,17 @@ def of_the_run(model: Any, args: argparse.Namespace) -> dict[str, Any]:
     """The cells that say what was measured."""
     import torch
 
-    def called(part: Any, end: str) -> str:
-        return type(part).__name__.removesuffix(end).lower()
+    from spitgraph.models.extraction import EXTRACTORS
 
+    extractors = {kind: name for name, kind in EXTRACTORS.items()}
     return dict(
         zip(
             OF_THE_RUN,
             (
                 args.data,
                 args.model or args.vit,
-                called(model.tokenizer, "Tokenizer"),
-                called(model.extractor, "Extractor"),
+                type(model.tokenizer).__name__.removesuffix("Tokenizer").lower(),
+                extractors[type(model.extractor)],
                 args.image_size,
                 args.limit,
                 args.seed,
