@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -194,17 +194,18 @@ def evaluate(
         integer(batch_size, "batch_size"),
         None if image_size is None else integer(image_size, "image_size"),
         seed,
-        context,
-        complain,
-        boolean(progress, "progress"),
+        context=context,
+        complain=complain,
+        progress=boolean(progress, "progress"),
     )
     pictures, learned = at_most(pictures, limit, seed), None
     with evaluating(spit):
         if train is not None and learns:
-            learned = read_features(spit, at_most(train, limit, seed), reading, head=False)
+            lessons = at_most(train, limit, seed)
+            learned = read_features(spit, lessons, replace(reading, draw=1), head=False)
         tried = read_features(spit, pictures, reading, head=asks)
         images = readable(pictures, reading.batch_size, reading)
-        first = tokenized(spit, dict([next(iter(images.items()))]), reading.seed)
+        first = tokenized(spit, dict([next(iter(images.items()))]), reading)
         flops = transformer_flops(spit, first)
         speed = timed(spit, images, repeats, reading)
     targets, counts = renumbered[tried.labels], tried.counts
@@ -235,7 +236,7 @@ def timed(
         return None
     device = next(model.parameters()).device
     batch = [image.to(device) for image in images.values()]
-    tokenizer = own_tokenizer(model, images, reading.seed)
+    tokenizer = own_tokenizer(model, images, reading)
     return throughput(model, batch, repeats, tokenizer=tokenizer, context=reading.context)
 
 

@@ -50,6 +50,8 @@ class Reading:
         batch_size: Pictures at once.
         image_size: Side of the square that is read, see `centre_view`; None: all, as it is.
         seed: Of random cells, with the picture's index, and of what `at_most` chooses.
+        draw: Another number for each set of pictures, so that none shares its cells with one of
+            the same index in another set: that would bring them nearer.
         context: What the transformer computes in, such as autocast.
         complain: Told each picture that cannot be read.
         progress: Whether a bar shows how far it is.
@@ -58,6 +60,7 @@ class Reading:
     batch_size: int
     image_size: int | None
     seed: int
+    draw: int = 0
     context: Callable[[], AbstractContextManager] = nullcontext
     complain: Callable[[str], None] = print
     progress: bool = False
@@ -117,23 +120,23 @@ def answers(
     model: SPiT, images: dict[int, Tensor], reading: Reading, *, head: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Class tokens, logits (empty where not asked) and token counts of pictures by index."""
-    tokens = tokenized(model, images, reading.seed)
+    tokens = tokenized(model, images, reading)
     with reading.context():
         vectors = model.forward_features(tokens).class_token
         logits = model.head(vectors) if head else vectors[:, :0]
     return vectors.float().cpu(), logits.float().cpu(), tokens.ptr.diff().cpu()
 
 
-def tokenized(model: SPiT, images: dict[int, Tensor], seed: int) -> TokenData:
+def tokenized(model: SPiT, images: dict[int, Tensor], reading: Reading) -> TokenData:
     """φ∘τ of pictures by index, on the model's device; random cells are a picture's own."""
     device = next(model.parameters()).device
-    tokens = own_tokenizer(model, images, seed)([image.to(device) for image in images.values()])
+    tokens = own_tokenizer(model, images, reading)([image.to(device) for image in images.values()])
     return model.extractor(tokens.to(device))
 
 
-def own_tokenizer(model: SPiT, indices: Iterable[int], seed: int) -> nn.Module:
+def own_tokenizer(model: SPiT, indices: Iterable[int], reading: Reading) -> nn.Module:
     """τ for the pictures with these indices, which draws from the seed and those alone."""
-    seeds = torch.tensor([example_seed(seed, 0, index) for index in indices])
+    seeds = torch.tensor([example_seed(reading.seed, reading.draw, index) for index in indices])
     tokenizer = unwrapped(model.tokenizer)
     return seeded(tokenizer, seeds) if isinstance(tokenizer, Tokenizer) else tokenizer
 

@@ -10,6 +10,7 @@ from helpers.models import TINY, randomised
 from spitgraph import create_model
 from spitgraph.train import Evaluation, evaluate
 from spitgraph.train.accuracy import Accuracy
+from spitgraph.train.features import Reading, tokenized
 
 TRAIN = Held([0] * 6 + [1] * 6 + [2] * 6)
 VAL = Held([0, 0, 1, 1, 1, 2, 2], first=1000)
@@ -55,6 +56,18 @@ def test_batches_change_nothing(name):
     assert one == three
     again = evaluate(network, mixed, batch_size=2, **ALL)
     assert again == one, "nothing is drawn from what a run leaves behind"
+
+
+def test_no_two_pictures_share_their_cells():
+    network = model("rvit_tiny_16").eval()
+    same = {index: VAL.picture(0) for index in (0, 1)}
+    tried = Reading(2, None, seed=0)
+    maps = [
+        cells
+        for reading in (tried, replace(tried, draw=1), replace(tried, seed=1))
+        for cells in tokenized(network, same, reading).cluster.view(2, -1).unbind()
+    ]
+    assert len({tuple((cells - cells.min()).tolist()) for cells in maps}) == 6
 
 
 def test_the_model_stays_as_it_is():
