@@ -1,17 +1,12 @@
 """ImageData: the same batches whatever the workers, processes and restarts."""
 
 import logging
-import subprocess
-import sys
 
-import numpy as np
 import pytest
 import torch
 
-from helpers.labelled import break_file, npz_folder, picture_folder
-from helpers.places import REPOSITORY
-from spitgraph import InterpolationExtractor, SuperpixelTokenizer, VoronoiTokenizer
-from spitgraph.train import Augmentation, ImageData
+from helpers.labelled import npz_folder
+from spitgraph.train import ImageData
 
 lightning = pytest.importorskip("lightning.pytorch")
 from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
