@@ -1,24 +1,16 @@
 """Checkpoints of Lightning that are whole or not there, and that a full disk does not end."""
 
-import errno
-import logging
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from spitgraph.extras import needs_extra
 from spitgraph.models.files import written_beside
+from spitgraph.train.full_disk import unless_full
 
 with needs_extra("train"):
     import torch
     from lightning.pytorch import Callback, LightningModule, Trainer
     from lightning.pytorch.plugins.io import TorchCheckpointIO
-
-_log = logging.getLogger("spitgraph")
-
-#: What a disk says that takes no more.
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -31,8 +23,8 @@ class WholeCheckpoints(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
     ) -> None:
         """Write a checkpoint, whole or not at all."""
-        with unless_full(path), written_beside(path) as unfinished:
-            torch.save(checkpoint, unfinished)
+        with unless_full(path), written_beside(path) as unfinished, open(unfinished, "wb") as file:
+            torch.save(checkpoint, file)  # to an open file: its errors say what is wrong
 
 
 class Checkpoints(Callback):
@@ -63,27 +55,3 @@ class Checkpoints(Callback):
     def _save(self, trainer: Trainer) -> None:
         self.saved_at = trainer.global_step
         trainer.save_checkpoint(self.path)
-
-
-class unless_full:  # noqa: N801, read as a phrase
-    """Within it, a full disk is reported, not raised."""
-
-    def __init__(self, path: Any) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        # torch.save says of a full disk that a file's position is unexpected
-        full = getattr(error, "errno", None) in FULL
-        if isinstance(error, RuntimeError) and shutil.disk_usage(folder_of(self.path)).free == 0:
-            full = True
-        if full:
-            _log.warning("the disk is full: %s stays as it was", self.path)
-        return full
-
-
-def folder_of(path: Any) -> str:
-    """The folder of a file."""
-    return os.path.dirname(os.path.abspath(os.fspath(path)))

@@ -9,7 +9,7 @@ from spitgraph.extras import needs_extra
 from spitgraph.models.files import write_tensors, written_beside
 from spitgraph.models.weights import arguments_of
 from spitgraph.models.wrappers import plain_names
-from spitgraph.train.checkpoints import unless_full
+from spitgraph.train.full_disk import unless_full
 
 with needs_extra("train"):
     import pandas as pd
@@ -93,8 +93,8 @@ class Records(Callback):
         accuracy = self.epochs[-1].get("val_accuracy", -1.0)
         names = ["weights.safetensors"]
         if accuracy > self.best:
-            self.best = accuracy
             names.append("best.safetensors")
+        self.best = max(self.best, accuracy)
         for name in names:
             with unless_full(self.folder / name):
                 write_tensors(self.folder / name, of_model(state), self._arguments)

@@ -1,7 +1,11 @@
 """Runs: what they leave behind, that they go on after SIGKILL, and that processes agree."""
 
+import errno
+import itertools
 import json
+import os
 import signal
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -13,6 +17,7 @@ from helpers.training import run_script, same_weights, short
 from spitgraph import model_from_weights
 from spitgraph.train import ImageData, TokenBudgetSampler, resume, train
 from spitgraph.train.counts import token_counts
+from spitgraph.train.full_disk import says_full, unless_full
 from spitgraph.train.samplers import EpochSampler
 
 #: Dies while the gradients of a step are there and its parameters are still the old ones.
@@ -132,6 +137,37 @@ class Joined(EpochSampler):
 def of_two_processes(data):
     counts = token_counts(data.train, data.tokenizer, None, seed=data.seed)
     return TokenBudgetSampler(counts, 20, num_replicas=2, rank=0, seed=data.seed)
+
+
+def test_a_full_disk_costs_the_newest_checkpoint(data, tmp_path, monkeypatch, caplog):
+    save, times = torch.save, itertools.count()
+
+    def fill(content, file):
+        if next(times) == 1:
+            file.write(b"half of it")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", fill)
+    train(short(data, tmp_path / "run"))
+    assert "the disk is full" in caplog.text and next(times) == 2
+    kept = torch.load(tmp_path / "run" / "last.ckpt", weights_only=False)
+    assert kept["global_step"] == 5
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "no space"), True),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), True),
+        (OSError(errno.EACCES, "not allowed"), False),
+    ],
+)
+def test_what_says_that_a_disk_is_full(error, full):
+    assert says_full(error) is full
+    with pytest.raises(type(error)) if not full else nullcontext(), unless_full("here"):
+        raise error
 
 
 def test_a_folder_holds_one_run(data, tmp_path):
