@@ -40,7 +40,7 @@ ABLATIONS = {
     "no shift": ("--crop", "none"),
     "CutMix": ("--cutmix", "0.5"),
     "MixUp": ("--mixup", "0.5"),
-    "48 of 64 tokens": ("--token-budget", "48"),
+    "all tokens": ("--token-budget", "64"),
     "no gradients": ("--no-gradient",),
     "fine rule": ("--quality", "fine"),
     "log(size)": ("--size-bias",),

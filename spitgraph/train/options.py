@@ -126,6 +126,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "depth": 5,
         "init_values": 1.0,
         "padding": 3,
+        "token_budget": 48,
         "epochs": 20,
         "precision": "bf16",
     },

@@ -56,7 +56,7 @@ def test_what_is_wrong_is_said_in_one_line(run, data, tmp_path, arguments, said)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_broken_picture_is_named_once_and_left_out(run, tmp_path, capfd):
+def test_a_broken_picture_is_named_once_and_left_out(run, tmp_path):
     data = picture_folder(tmp_path / "data")
     broken = data / "train" / "cat" / "0.png"
     broken.write_bytes(b"no picture")

@@ -107,7 +107,7 @@ def test_two_processes_learn_as_one(data, tmp_path, paths, monkeypatch, uneven):
     """Of the same pictures a step, also where the processes have unequal numbers of them."""
     options = {"epochs": 4, "cutmix": 0.5, "token_budget": 5}
     if uneven:
-        options |= {"num_tokens": None, "tokens_per_batch": 20}
+        options |= {"num_tokens": None, "tokens_per_batch": 60, "epochs": 8}
         monkeypatch.setattr(ImageData, "_sampler", lambda self: Joined(of_two_processes(self)))
     (tmp_path / "data").symlink_to(data)
     train(short(data, tmp_path / "one", **options))
@@ -136,7 +136,7 @@ class Joined(EpochSampler):
 
 def of_two_processes(data):
     counts = token_counts(data.train, data.tokenizer, None, seed=data.seed)
-    return TokenBudgetSampler(counts, 20, num_replicas=2, rank=0, seed=data.seed)
+    return TokenBudgetSampler(counts, 60, num_replicas=2, rank=0, seed=data.seed)
 
 
 def test_a_full_disk_costs_the_newest_checkpoint(data, tmp_path, monkeypatch, caplog):
