@@ -71,6 +71,16 @@ gpu:  ## check and measure on a GPU, or in the interpreter (ARGS for the script)
 	then $(PYTHON) benchmarks/gpu.py $(ARGS); \
 	else $(MAKE) --no-print-directory $(VENV)/.ready-gpu && $(BIN)/python benchmarks/gpu.py $(ARGS); fi
 
+# Two seeds of each tokenizer, longer than train-demo; tokens are made on the GPU.
+GPU_TRAIN = benchmarks/training.py $(DATA) --seeds 0 1 --epochs 40 -o out/gpu-train \
+	--accelerator gpu --tokenize device --workers 4 --batch-size 256 --learning-rate 2e-3 $(ARGS)
+
+gpu-train:  ## the same on one GPU, three tokenizers beside each other: under 10 minutes
+	@$(if $(DATA),,$(error No pictures: make gpu-train DATA=FOLDER; tools/cifar10.py makes such a folder))
+	@if $(PYTHON) -c 'import torch, torch_geometric, triton, lightning, scipy, pandas' 2> /dev/null; \
+	then $(PYTHON) $(GPU_TRAIN); \
+	else $(MAKE) --no-print-directory $(VENV)/.ready-train $(VENV)/.ready-bench && $(BIN)/python $(GPU_TRAIN); fi
+
 ext: $(EXTENSIONS)  ## compile torch-scatter and torch-cluster: about 15 minutes, a C++ compiler
 	@$(call quiet_install,setuptools wheel)
 	@$(PIP) install --no-build-isolation --no-cache-dir --no-binary torch-scatter,torch-cluster \

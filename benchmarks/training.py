@@ -3,10 +3,10 @@
     python benchmarks/training.py DATA [--seeds 0 1 2] [--tokenizers ...] [--jobs 2] [-o RUNS]
     python benchmarks/training.py DATA --ablations [NAME ...] [--epochs N]
 
-DATA is what `spitgraph train` takes; every run is one call of it, with the small recipe, the flags
-of an ablation, and whatever follows `--`. Runs are folders below RUNS; one that is finished is not
-run again, and one that was cut off goes on. With `--jobs 2`, two run side by side, a thread each:
-that changes times, and nothing else. Intervals are Wilson's, 95 %, of all seeds' answers together.
+DATA is what `spitgraph train` takes; every run is one call of it, with the recipe, the flags of an
+ablation, and every flag that is not known here. Runs are folders below RUNS; one that is finished
+is not run again, and one that was cut off goes on. With `--jobs 2`, two run side by side, a thread
+each: that changes times, and nothing else. Intervals are Wilson's, 95 %, of all seeds' answers.
 """
 
 import argparse
@@ -53,7 +53,9 @@ ABLATIONS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare tokenizers and settings by training.")
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, epilog="Other flags go to `spitgraph train`."
+    )
     add = parser.add_argument
     add("data", type=Path, metavar="DATA")
     add("-o", "--out", type=Path, default=Path("out/training"), metavar="RUNS")
@@ -64,8 +66,7 @@ def main() -> None:
     add("--epochs", type=int, default=20)
     add("--jobs", type=int, default=1, help="runs side by side")
     add("--csv", type=Path, help="write the table here too")
-    add("flags", nargs="*", help="more flags of `spitgraph train`, after --")
-    args = parser.parse_args()
+    args, args.flags = parser.parse_known_args()
     names = ["recipe"] if args.ablations is None else args.ablations or [*ABLATIONS]
     runs = [
         (tokenizer, name, seed)
