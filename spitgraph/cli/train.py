@@ -1,12 +1,15 @@
 """`spitgraph train`: a folder of labelled pictures → a model that tells their classes."""
 
 import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from spitgraph.cli import arguments
 from spitgraph.cli.errors import OTHER_STATUSES, CommandError, cause
-from spitgraph.cli.streams import report
+from spitgraph.cli.streams import complain, report
 from spitgraph.train.options import RECIPES, TrainingOptions
 
 NAME, HELP = "train", "labelled pictures → a model that tells their classes"
@@ -87,11 +90,12 @@ def run(args: argparse.Namespace) -> int:
         except ImportError as error:
             raise CommandError(str(error)) from error
     try:
-        if args.resume is not None:
-            records = resume(Path(args.resume), **told)
-        else:
-            told = {**RECIPES.get(args.recipe, {}), **told}
-            records = train(TrainingOptions(args.data, str(args.out), **told))
+        with complaining():
+            if args.resume is not None:
+                records = resume(Path(args.resume), **told)
+            else:
+                told = {**RECIPES.get(args.recipe, {}), **told}
+                records = train(TrainingOptions(args.data, str(args.out), **told))
     except (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
         args.interrupts.check()
         raise CommandError(cause(error)) from error
@@ -101,4 +105,18 @@ def run(args: argparse.Namespace) -> int:
             f"accuracy {last['val_accuracy']:.4f} after epoch {last['epoch'] + 1:.0f}, "
             f"at best {records.best:.4f}; {records.folder}"
         )
+        if last["unreadable"]:
+            report(f"{last['unreadable']:.0f} pictures could not be read")
     return 0
+
+
+@contextmanager
+def complaining() -> Iterator[None]:
+    """Within it, what the package logs are complaints of the command."""
+    logger, handler = logging.getLogger("spitgraph"), logging.Handler()
+    handler.emit = lambda record: complain(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

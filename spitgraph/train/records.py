@@ -27,7 +27,8 @@ class Records(Callback):
     A step's row has `loss` (of this process), `learning_rate`, `seconds` from the end of the step
     before to its own end, and `waited`, those of them that went by before it had its batch. An
     epoch's row has the mean loss, what was measured on validation pictures, the seconds of its
-    steps, the share of them that were waited, and pictures a second over all processes.
+    steps, the share of them that were waited, pictures a second over all processes, and how many
+    pictures could not be read so far.
 
     `weights.safetensors` are those of the last epoch, `best.safetensors` those of the epoch of the
     highest accuracy: averages, where weights are averaged.
@@ -122,6 +123,7 @@ class Records(Callback):
             "seconds": seconds,
             "waited": sum(row["waited"] for row in of_epoch) / max(seconds, 1e-9),
             "pictures_per_second": pictures / max(seconds, 1e-9),
+            "unreadable": len(getattr(trainer.datamodule, "broken", ())),  # type: ignore[attr-defined]
         }
 
     def write(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spitgraph.extras import needs_extra
+from spitgraph.images import UnreadableImageError
 from spitgraph.models.files import written_beside
 from spitgraph.train.augmentation import Augmentation
 from spitgraph.train.checkpoints import Checkpoints, WholeCheckpoints
@@ -127,13 +128,18 @@ def data_of(options: TrainingOptions) -> ImageData:
     )
 
 
-def picture_size(data: ImageData) -> tuple[int, int]:
-    """Height and width to which pictures are brought, or those of the first."""
+def picture_size(data: ImageData) -> tuple[int, int] | None:
+    """Height and width to which pictures are brought, or those of the first that can be read."""
     side = data.augmentation.image_size
     if side is not None:
         return side, side
-    height, width = data.train.picture(0).shape[1:]
-    return height, width
+    for index in range(len(data.train)):
+        try:
+            height, width = data.train.picture(index).shape[1:]
+        except UnreadableImageError:
+            continue  # it is reported when its turn comes
+        return height, width
+    return None
 
 
 def trainer_of(options: TrainingOptions, folder: Path, records: Records) -> Trainer:
