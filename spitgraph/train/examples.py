@@ -71,6 +71,21 @@ class Examples:
         """The same in memory from which a GPU copies by itself."""
         return self._with_tensors(lambda held: held.pin_memory())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """As workers send it: images of a list as one tensor, since each takes an open file."""
+        state = vars(self).copy()
+        if isinstance(self.inputs, list) and self.inputs:
+            state["inputs"] = torch.cat([image.flatten() for image in self.inputs])
+            state["shapes"] = [image.shape for image in self.inputs]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        shapes = state.pop("shapes", None)
+        self.__dict__.update(state)
+        if shapes is not None:
+            parts = state["inputs"].split([shape.numel() for shape in shapes])
+            self.inputs = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
     def _with_tensors(self, change: Callable[[Any], Any]) -> "Examples":
         held = self.inputs
         return replace(

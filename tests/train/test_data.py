@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from helpers.labelled import break_file, npz_folder, picture_folder
+from helpers.pictures import rgb
 from helpers.places import REPOSITORY
-from spitgraph import InterpolationExtractor, PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
+from spitgraph import InterpolationExtractor, PatchTokenizer, SuperpixelTokenizer
 from spitgraph.train import Augmentation, ImageData
 
 lightning = pytest.importorskip("lightning.pytorch")
@@ -229,7 +230,10 @@ def test_label_maps_of_validation_are_kept(folder, tmp_path, assert_same):
         ({"extractor": InterpolationExtractor()}, "an extractor needs the tokenizer too"),
         ({"tokenizer": "patch"}, "tokenizer must be a Tokenizer, got 'patch'"),
         ({"augmentation": 3}, "augmentation must be an Augmentation, got 3"),
-        ({"tokenizer": VoronoiTokenizer(4), "cache": "."}, "a cache keeps what settings tell"),
+        (
+            {"tokenizer": SuperpixelTokenizer(features=rgb), "cache": "."},
+            "a cache keeps what settings tell",
+        ),
         ({"val_source": "nowhere"}, "there is no nowhere"),
     ],
 )

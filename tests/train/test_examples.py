@@ -89,6 +89,8 @@ def test_pictures_of_any_sizes_make_a_batch(mixed_sizes):
         [5, 9],
         [12, 7],
     ]
+    sent = pickle.loads(pickle.dumps(batch))
+    assert all(map(torch.equal, sent.inputs, batch.inputs)) and len(sent) == 8
     moved = batch.to("cpu")
     assert isinstance(moved.inputs, list) and torch.equal(moved.targets, batch.targets)
     tokens = Collate(2, SuperpixelTokenizer(2), InterpolationExtractor())(
