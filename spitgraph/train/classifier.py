@@ -16,6 +16,7 @@ from spitgraph.train.dropping import kept_tokens
 from spitgraph.train.examples import Examples
 from spitgraph.train.parameters import learning_parameters, parameter_groups
 from spitgraph.train.schedule import warmed_up_cosine
+from spitgraph.train.tokens import seeded
 
 with needs_extra("train"):
     from lightning.pytorch import LightningModule
@@ -103,9 +104,9 @@ class Classifier(LightningModule):
         """Tokens of a batch, made here unless a worker has made them."""
         if isinstance(batch.inputs, TokenData):
             return batch.inputs
-        with torch.no_grad():
-            tokens: TokenData = self.model.tokenize(batch.inputs)
-        return tokens
+        model = spit_inside(self.model)
+        tokens: TokenData = seeded(model.tokenizer, batch.seeds)(batch.inputs)
+        return model.extractor(tokens.to(self.device))
 
     def training_step(self, batch: Examples, batch_idx: int) -> Tensor:
         """The loss of a batch."""
