@@ -43,6 +43,8 @@ ABLATIONS = {
     "all tokens": ("--token-budget", "64"),
     "no gradients": ("--no-gradient",),
     "fine rule": ("--quality", "fine"),
+    "compactness .1": ("--compactness", "0.1"),
+    "compactness .3": ("--compactness", "0.3"),
     "log(size)": ("--size-bias",),
     "hops": ("--graph-bias",),
     "4 registers": ("--registers", "4"),

@@ -36,6 +36,7 @@ class TrainingOptions:
     sigma: float | None = option(None, "σ of the token vectors, default: by β", "model")
     gradient: bool = option(True, "token vectors hold gradient histograms", "model")
     quality: str = option("fast", "rule of the superpixels", "model", ("fast", "fine"))
+    compactness: float | None = option(None, "of superpixels, default: the model's", "model")
     init_values: float = option(1e-5, "what LayerScale starts at", "model")
     drop_path: float = option(0.0, "probability that a picture skips the last block", "model")
     graph_bias: bool = option(False, "attention knows hops in the region graph", "model")

@@ -111,7 +111,10 @@ def tokenizer_options(
     if tokenizer == "patch":
         return {} if count is None else {"patch_size": patch_side(count, image_size)}
     told: dict[str, Any] = {} if count is None else {"num_tokens": count}
-    return told | ({"quality": options.quality} if tokenizer == "superpixel" else {})
+    if tokenizer == "superpixel":
+        told["quality"] = options.quality
+        told |= {} if options.compactness is None else {"compactness": options.compactness}
+    return told
 
 
 def patch_side(count: int, image_size: tuple[int, int] | None) -> int:
