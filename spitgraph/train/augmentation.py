@@ -52,16 +52,16 @@ class Augmentation:
     image_size: int | None = None
     crop: str = "pad"
     padding: int = 4
-    scale: tuple[float, float] = (0.08, 1.0)
-    ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: float = 0.5
+    scale: tuple[int | float, int | float] = (0.08, 1.0)
+    ratio: tuple[int | float, int | float] = (3 / 4, 4 / 3)
+    flip: int | float = 0.5
     rand_augment: int = 0
-    magnitude: float = 9.0
-    colour_jitter: float = 0.0
-    cutmix: float = 0.5
-    cutmix_alpha: float = 1.0
-    mixup: float = 0.0
-    mixup_alpha: float = 0.8
+    magnitude: int | float = 9.0
+    colour_jitter: int | float = 0.0
+    cutmix: int | float = 0.5
+    cutmix_alpha: int | float = 1.0
+    mixup: int | float = 0.0
+    mixup_alpha: int | float = 0.8
 
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {

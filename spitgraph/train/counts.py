@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spitgraph.checks import file_path
+from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 from spitgraph.tokenizers.base import Tokenizer
 from spitgraph.train.examples import EvaluationExamples, Example
 from spitgraph.train.pictures import Pictures
@@ -61,6 +62,12 @@ def token_counts(
         np.save(beside, counts)
         os.replace(beside, place)
     return counts
+
+
+def told_by_settings(tokenizer: Tokenizer) -> bool:
+    """Whether what a tokenizer shows of itself tells which tokens it makes."""
+    known = SuperpixelTokenizer | PatchTokenizer | VoronoiTokenizer
+    return isinstance(tokenizer, known) and not callable(getattr(tokenizer, "features", None))
 
 
 def counted(

@@ -9,7 +9,7 @@ from spitgraph.extras import needs_extra
 from spitgraph.tokenizers.base import Tokenizer
 from spitgraph.train.augmentation import Augmentation
 from spitgraph.train.cache import LabelMapCache
-from spitgraph.train.counts import token_counts
+from spitgraph.train.counts import token_counts, told_by_settings
 from spitgraph.train.examples import Collate, EvaluationExamples, Examples, TrainingExamples
 from spitgraph.train.loader import ResumableLoader
 from spitgraph.train.pictures import Pictures, open_pictures
@@ -46,7 +46,8 @@ class ImageData(LightningDataModule):
         seed: What everything drawn follows from.
         val_source: Validation pictures, where they are not in the source.
         limit: The most pictures of each split, for trials: as great a share of every class.
-        cache: A folder that keeps the label maps of validation pictures, and token counts.
+        cache: A folder that keeps token counts and, of superpixels, the label maps of validation
+            pictures; see `LabelMapCache` for when that pays.
 
     Attributes:
         classes: Their names.
@@ -140,7 +141,7 @@ class ImageData(LightningDataModule):
         )
         examples = EvaluationExamples(self.val, self.augmentation.image_size, self.seed)
         tokenizer = self.tokenizer
-        if tokenizer is not None and self.cache is not None:
+        if self.cache is not None and tokenizer is not None and LabelMapCache.serves(tokenizer):
             tokenizer = LabelMapCache(self.cache, tokenizer)
         collate = Collate(self.num_classes, tokenizer, self.extractor)
         return ResumableLoader(examples, sampler, collate, self.workers, self._note)
@@ -214,8 +215,8 @@ class ImageData(LightningDataModule):
     def _check_tokens(self) -> None:
         if self.tokenizer is not None:
             instance(self.tokenizer, Tokenizer, "tokenizer", "a Tokenizer")
-            if self.cache is not None:
-                LabelMapCache.check(self.tokenizer)
+            if self.cache is not None and not told_by_settings(self.tokenizer):
+                raise TypeError(f"a cache keeps what settings tell, got {self.tokenizer!r}")
         if self.extractor is not None:
             instance(self.extractor, Extractor, "extractor", "an Extractor")
             if self.tokenizer is None:

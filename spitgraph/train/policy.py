@@ -75,12 +75,16 @@ OPERATIONS: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     "contrast": enhanced(ImageEnhance.Contrast),
     "brightness": enhanced(ImageEnhance.Brightness),
     "sharpness": enhanced(ImageEnhance.Sharpness),
-    "shear x": lambda picture, strength: moved(picture, (1, MOST_SHEAR * strength, 0, 0, 1, 0)),
-    "shear y": lambda picture, strength: moved(picture, (1, 0, 0, MOST_SHEAR * strength, 1, 0)),
+    "shear x": lambda picture, strength: moved(
+        picture, (1.0, MOST_SHEAR * strength, 0.0, 0.0, 1.0, 0.0)
+    ),
+    "shear y": lambda picture, strength: moved(
+        picture, (1.0, 0.0, 0.0, MOST_SHEAR * strength, 1.0, 0.0)
+    ),
     "translate x": lambda picture, strength: moved(
-        picture, (1, 0, MOST_SHIFT * strength * picture.width, 0, 1, 0)
+        picture, (1.0, 0.0, MOST_SHIFT * strength * picture.width, 0.0, 1.0, 0.0)
     ),
     "translate y": lambda picture, strength: moved(
-        picture, (1, 0, 0, 0, 1, MOST_SHIFT * strength * picture.height)
+        picture, (1.0, 0.0, 0.0, 0.0, 1.0, MOST_SHIFT * strength * picture.height)
     ),
 }

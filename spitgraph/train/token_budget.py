@@ -22,6 +22,9 @@ class TokenBudgetSampler(EpochSampler):
     number for which that is within the budget: the same in every epoch and every process. Where the
     budget is less than 2m, batches are filled one after the other instead.
 
+    Batches are on average as full as a share 1 − m/B of the budget B: where it is few times the
+    largest picture, a good part of it stays empty.
+
     Every picture comes once an epoch. Only where there are fewer pictures than batches, up to R − 1
     come twice.
 

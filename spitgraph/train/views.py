@@ -25,7 +25,7 @@ def resized(
     image: UInt8[np.ndarray, "3 H W"],
     height: int,
     width: int,
-    box: tuple[float, float, float, float] | None = None,
+    box: tuple[int, int, int, int] | None = None,
 ) -> UInt8[np.ndarray, "3 h w"]:
     """A picture, or the box (x_min, y_min, x_max, y_max) of it, in another size, bicubic."""
     if box is None and image.shape[1:] == (height, width):
