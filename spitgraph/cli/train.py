@@ -10,7 +10,7 @@ from typing import Any
 from spitgraph.cli import arguments
 from spitgraph.cli.errors import OTHER_STATUSES, CommandError, cause
 from spitgraph.cli.streams import complain, report
-from spitgraph.train.options import RECIPES, TrainingOptions
+from spitgraph.train.runs.options import RECIPES, TrainingOptions
 
 NAME, HELP = "train", "labelled pictures → a model that tells their classes"
 DESCRIPTION = """\
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("where to? -o RUN is missing")
     with args.interrupts.importing():
         try:
-            from spitgraph.train.run import resume, train
+            from spitgraph.train.runs.run import resume, train
         except ImportError as error:
             raise CommandError(str(error)) from error
     try:

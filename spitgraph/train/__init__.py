@@ -8,18 +8,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spitgraph.train.augmentation import Augmentation
+    from spitgraph.train.augmentation.augmentation import Augmentation
     from spitgraph.train.classifier import Classifier
-    from spitgraph.train.data import ImageData
+    from spitgraph.train.data.examples import Examples
+    from spitgraph.train.data.image_data import ImageData
+    from spitgraph.train.data.token_budget import TokenBudgetSampler
     from spitgraph.train.distillation import distill, distillation_loss
-    from spitgraph.train.evaluation import Evaluation, evaluate
-    from spitgraph.train.examples import Examples
-    from spitgraph.train.options import TrainingOptions
+    from spitgraph.train.evaluation.evaluation import Evaluation, evaluate
+    from spitgraph.train.evaluation.rows import append_row, check_table
     from spitgraph.train.parameters import adapter_parameters, learning_parameters, parameter_groups
-    from spitgraph.train.pictures import Pictures, open_pictures
-    from spitgraph.train.rows import append_row, check_table
-    from spitgraph.train.run import resume, train
-    from spitgraph.train.token_budget import TokenBudgetSampler
+    from spitgraph.train.pictures.base import Pictures, open_pictures
+    from spitgraph.train.runs.options import TrainingOptions
+    from spitgraph.train.runs.run import resume, train
 
 __all__ = [
     "Augmentation",
@@ -45,25 +45,25 @@ __all__ = [
 
 #: Where names live.
 _MODULES = {
-    "Augmentation": "augmentation",
+    "Augmentation": "augmentation.augmentation",
     "Classifier": "classifier",
-    "Evaluation": "evaluation",
-    "Examples": "examples",
-    "ImageData": "data",
-    "Pictures": "pictures",
-    "TokenBudgetSampler": "token_budget",
-    "TrainingOptions": "options",
+    "Evaluation": "evaluation.evaluation",
+    "Examples": "data.examples",
+    "ImageData": "data.image_data",
+    "Pictures": "pictures.base",
+    "TokenBudgetSampler": "data.token_budget",
+    "TrainingOptions": "runs.options",
     "adapter_parameters": "parameters",
-    "append_row": "rows",
-    "check_table": "rows",
+    "append_row": "evaluation.rows",
+    "check_table": "evaluation.rows",
     "distill": "distillation",
     "distillation_loss": "distillation",
-    "evaluate": "evaluation",
+    "evaluate": "evaluation.evaluation",
     "learning_parameters": "parameters",
-    "open_pictures": "pictures",
+    "open_pictures": "pictures.base",
     "parameter_groups": "parameters",
-    "resume": "run",
-    "train": "run",
+    "resume": "runs.run",
+    "train": "runs.run",
 }
 
 

@@ -12,11 +12,11 @@ from spitgraph.checks import integer, unit_interval
 from spitgraph.data import TokenData
 from spitgraph.extras import needs_extra
 from spitgraph.models.wrappers import spit_inside
+from spitgraph.train.data.examples import Examples
+from spitgraph.train.data.tokens import seeded
 from spitgraph.train.dropping import kept_tokens
-from spitgraph.train.examples import Examples
 from spitgraph.train.parameters import learning_parameters, parameter_groups
 from spitgraph.train.schedule import warmed_up_cosine
-from spitgraph.train.tokens import seeded
 
 with needs_extra("train"):
     from lightning.pytorch import LightningModule

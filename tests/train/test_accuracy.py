@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from helpers.pictures import seeded
-from spitgraph.train.accuracy import Accuracy, accuracy, top_accuracy
-from spitgraph.train.neighbours import neighbour_classes
-from spitgraph.train.probe import held_out, linear_probe, rank_in_class
+from spitgraph.train.evaluation.accuracy import Accuracy, accuracy, top_accuracy
+from spitgraph.train.evaluation.neighbours import neighbour_classes
+from spitgraph.train.evaluation.probe import held_out, linear_probe, rank_in_class
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from helpers.pictures import random_bytes
-from spitgraph.train.augmentation import Augmentation, evaluation_view
+from spitgraph.train.augmentation.augmentation import Augmentation, evaluation_view
+from spitgraph.train.augmentation.mixing import cut_in, laid_over
+from spitgraph.train.augmentation.policy import OPERATIONS, rand_augmented
+from spitgraph.train.augmentation.views import as_picture, centre_view, mirror, part_size, shifted
 from spitgraph.train.draws import example_generator
-from spitgraph.train.mixing import cut_in, laid_over
-from spitgraph.train.policy import OPERATIONS, rand_augmented
-from spitgraph.train.views import as_picture, centre_view, mirror, part_size, shifted
 
 STRONG = Augmentation(crop="resized", rand_augment=2, colour_jitter=0.4)
 

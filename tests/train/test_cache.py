@@ -6,8 +6,8 @@ from helpers.labelled import picture_folder
 from helpers.pictures import noise_of_bytes
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 from spitgraph.train import open_pictures
-from spitgraph.train.cache import LabelMapCache
-from spitgraph.train.counts import token_counts
+from spitgraph.train.data.cache import LabelMapCache
+from spitgraph.train.data.counts import token_counts
 
 
 class Counting(SuperpixelTokenizer):

@@ -9,8 +9,8 @@ from helpers.coloured import CLASSES, Held
 from helpers.models import TINY, randomised
 from spitgraph import create_model
 from spitgraph.train import Evaluation, evaluate
-from spitgraph.train.accuracy import Accuracy
-from spitgraph.train.features import Reading, tokenized
+from spitgraph.train.evaluation.accuracy import Accuracy
+from spitgraph.train.evaluation.features import Reading, tokenized
 
 TRAIN = Held([0] * 6 + [1] * 6 + [2] * 6)
 VAL = Held([0, 0, 1, 1, 1, 2, 2], first=1000)

@@ -15,10 +15,10 @@ from spitgraph import (
     VoronoiTokenizer,
 )
 from spitgraph.train import Augmentation, open_pictures
-from spitgraph.train.augmentation import evaluation_view
+from spitgraph.train.augmentation.augmentation import evaluation_view
+from spitgraph.train.data.examples import Collate, EvaluationExamples, TrainingExamples
+from spitgraph.train.data.tokens import tokens_of
 from spitgraph.train.draws import epoch_order, example_seed
-from spitgraph.train.examples import Collate, EvaluationExamples, TrainingExamples
-from spitgraph.train.tokens import tokens_of
 
 ALL = Augmentation(rand_augment=1, colour_jitter=0.3, cutmix=0.5, mixup=0.3)
 

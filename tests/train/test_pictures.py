@@ -12,8 +12,8 @@ from helpers.labelled import arrays, break_file, npz_folder, picture_folder
 from helpers.pictures import random_bytes
 from spitgraph import UnreadableImageError
 from spitgraph.train import open_pictures
-from spitgraph.train.counts import digest
-from spitgraph.train.selection import SomePictures
+from spitgraph.train.data.counts import digest
+from spitgraph.train.pictures.selection import SomePictures
 
 
 def test_folders_are_classes_in_order(tmp_path):

@@ -16,9 +16,9 @@ from helpers.labelled import npz_folder
 from helpers.training import run_script, same_weights, short
 from spitgraph import model_from_weights
 from spitgraph.train import ImageData, TokenBudgetSampler, resume, train
-from spitgraph.train.counts import token_counts
-from spitgraph.train.full_disk import says_full, unless_full
-from spitgraph.train.samplers import EpochSampler
+from spitgraph.train.data.counts import token_counts
+from spitgraph.train.data.samplers import EpochSampler
+from spitgraph.train.runs.full_disk import says_full, unless_full
 
 #: Dies while the gradients of a step are there and its parameters are still the old ones.
 DIES = """

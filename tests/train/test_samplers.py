@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spitgraph.train import TokenBudgetSampler
-from spitgraph.train.samplers import EpochBatches
+from spitgraph.train.data.samplers import EpochBatches
 
 
 def keys(sampler):

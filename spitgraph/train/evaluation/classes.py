@@ -6,7 +6,7 @@ from torch import Tensor
 
 from spitgraph.models.wrappers import unwrapped
 from spitgraph.nn import SPiT
-from spitgraph.train.pictures import Pictures
+from spitgraph.train.pictures.base import Pictures
 
 
 def common_classes(

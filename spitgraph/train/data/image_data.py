@@ -7,15 +7,15 @@ from spitgraph.checks import instance, integer
 from spitgraph.extractors import Extractor
 from spitgraph.extras import needs_extra
 from spitgraph.tokenizers.base import Tokenizer
-from spitgraph.train.augmentation import Augmentation
-from spitgraph.train.cache import LabelMapCache
-from spitgraph.train.counts import token_counts, told_by_settings
-from spitgraph.train.examples import Collate, EvaluationExamples, Examples, TrainingExamples
-from spitgraph.train.loader import ResumableLoader
-from spitgraph.train.pictures import Pictures, open_pictures
-from spitgraph.train.samplers import EpochBatches, EpochSampler, processes
-from spitgraph.train.selection import SomePictures
-from spitgraph.train.token_budget import TokenBudgetSampler
+from spitgraph.train.augmentation.augmentation import Augmentation
+from spitgraph.train.data.cache import LabelMapCache
+from spitgraph.train.data.counts import token_counts, told_by_settings
+from spitgraph.train.data.examples import Collate, EvaluationExamples, Examples, TrainingExamples
+from spitgraph.train.data.loader import ResumableLoader
+from spitgraph.train.data.samplers import EpochBatches, EpochSampler, processes
+from spitgraph.train.data.token_budget import TokenBudgetSampler
+from spitgraph.train.pictures.base import Pictures, open_pictures
+from spitgraph.train.pictures.selection import SomePictures
 
 with needs_extra("train"):
     from lightning.pytorch import LightningDataModule

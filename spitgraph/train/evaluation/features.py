@@ -15,12 +15,12 @@ from spitgraph.decoding import UnreadableImageError
 from spitgraph.models.wrappers import unwrapped
 from spitgraph.nn import SPiT
 from spitgraph.tokenizers import Tokenizer
-from spitgraph.train.accuracy import check_finite
+from spitgraph.train.augmentation.views import centre_view
+from spitgraph.train.data.tokens import seeded
 from spitgraph.train.draws import example_seed
-from spitgraph.train.pictures import Pictures
-from spitgraph.train.selection import SomePictures
-from spitgraph.train.tokens import seeded
-from spitgraph.train.views import centre_view
+from spitgraph.train.evaluation.accuracy import check_finite
+from spitgraph.train.pictures.base import Pictures
+from spitgraph.train.pictures.selection import SomePictures
 
 
 @dataclass(frozen=True)

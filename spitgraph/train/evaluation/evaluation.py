@@ -14,9 +14,9 @@ from spitgraph.checks import boolean, instance, integer, integers
 from spitgraph.extras import needs_extra
 from spitgraph.models.wrappers import spit_inside
 from spitgraph.nn import SPiT
-from spitgraph.train.accuracy import Accuracy, accuracy, top_accuracy
-from spitgraph.train.classes import check_head, common_classes
-from spitgraph.train.features import (
+from spitgraph.train.evaluation.accuracy import Accuracy, accuracy, top_accuracy
+from spitgraph.train.evaluation.classes import check_head, common_classes
+from spitgraph.train.evaluation.features import (
     Features,
     Reading,
     at_most,
@@ -27,10 +27,10 @@ from spitgraph.train.features import (
     to_stderr,
     tokenized,
 )
-from spitgraph.train.neighbours import neighbour_classes
-from spitgraph.train.pictures import Pictures
-from spitgraph.train.probe import check_labels, linear_probe
-from spitgraph.train.throughput import Throughput, throughput, transformer_flops
+from spitgraph.train.evaluation.neighbours import neighbour_classes
+from spitgraph.train.evaluation.probe import check_labels, linear_probe
+from spitgraph.train.evaluation.throughput import Throughput, throughput, transformer_flops
+from spitgraph.train.pictures.base import Pictures
 
 #: The numbers k that every row has columns of.
 TOPK, NEIGHBOURS = (1, 5), (5, 20)

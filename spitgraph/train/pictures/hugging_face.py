@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spitgraph.extras import needs_extra
 from spitgraph.images import UnreadableImageError
-from spitgraph.train.pictures import Pictures, check_classes, pixels_of
+from spitgraph.train.pictures.base import Pictures, check_classes, pixels_of
 
 
 class HuggingFacePictures(Pictures):

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from spitgraph.train.examples import Collate, Examples
-from spitgraph.train.samplers import EpochSampler
+from spitgraph.train.data.examples import Collate, Examples
+from spitgraph.train.data.samplers import EpochSampler
 
 
 class ResumableLoader(DataLoader[Examples]):

@@ -69,11 +69,11 @@ def open_pictures(source: Any, split: str) -> Pictures:
     names = SPLITS[one_of(split, SPLITS, "split")]
     place = file_path(source, "source")
     if place.startswith(HUGGING_FACE):
-        from spitgraph.train.hugging_face import HuggingFacePictures
+        from spitgraph.train.pictures.hugging_face import HuggingFacePictures
 
         return HuggingFacePictures(place.removeprefix(HUGGING_FACE), names)
-    from spitgraph.train.arrays import ArrayPictures
-    from spitgraph.train.folders import FolderPictures
+    from spitgraph.train.pictures.arrays import ArrayPictures
+    from spitgraph.train.pictures.folders import FolderPictures
 
     if place.lower().endswith(".npz"):
         return ArrayPictures(place)

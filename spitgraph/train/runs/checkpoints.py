@@ -5,7 +5,7 @@ from typing import Any
 
 from spitgraph.extras import needs_extra
 from spitgraph.models.files import written_beside
-from spitgraph.train.full_disk import unless_full
+from spitgraph.train.runs.full_disk import unless_full
 
 with needs_extra("train"):
     import torch

@@ -17,11 +17,11 @@ from spitgraph.data import TokenData
 from spitgraph.extractors import Extractor
 from spitgraph.images import UnreadableImageError
 from spitgraph.tokenizers.base import Tokenizer
-from spitgraph.train.augmentation import Augmentation, evaluation_view
+from spitgraph.train.augmentation.augmentation import Augmentation, evaluation_view
+from spitgraph.train.augmentation.mixing import cut_in, laid_over
+from spitgraph.train.data.tokens import tokens_of
 from spitgraph.train.draws import example_generator, example_seed
-from spitgraph.train.mixing import cut_in, laid_over
-from spitgraph.train.pictures import Pictures
-from spitgraph.train.tokens import tokens_of
+from spitgraph.train.pictures.base import Pictures
 
 #: Epoch, and index of a picture.
 Key = tuple[int, int]

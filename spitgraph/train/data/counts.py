@@ -14,9 +14,9 @@ from tqdm import tqdm
 from spitgraph.checks import file_path
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 from spitgraph.tokenizers.base import Tokenizer
-from spitgraph.train.examples import EvaluationExamples, Example
-from spitgraph.train.pictures import Pictures
-from spitgraph.train.tokens import seeded
+from spitgraph.train.data.examples import EvaluationExamples, Example
+from spitgraph.train.data.tokens import seeded
+from spitgraph.train.pictures.base import Pictures
 
 #: Pictures that are tokenised together.
 TOGETHER = 64

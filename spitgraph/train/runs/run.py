@@ -14,13 +14,13 @@ from typing import Any
 from spitgraph.extras import needs_extra
 from spitgraph.images import UnreadableImageError
 from spitgraph.models.files import written_beside
-from spitgraph.train.augmentation import Augmentation
-from spitgraph.train.checkpoints import Checkpoints, WholeCheckpoints
+from spitgraph.train.augmentation.augmentation import Augmentation
 from spitgraph.train.classifier import Classifier
-from spitgraph.train.data import ImageData
-from spitgraph.train.options import TrainingOptions
-from spitgraph.train.records import Records
-from spitgraph.train.starting import starting_model
+from spitgraph.train.data.image_data import ImageData
+from spitgraph.train.runs.checkpoints import Checkpoints, WholeCheckpoints
+from spitgraph.train.runs.options import TrainingOptions
+from spitgraph.train.runs.records import Records
+from spitgraph.train.runs.starting import starting_model
 
 with needs_extra("train"):
     from lightning.pytorch import Trainer, seed_everything

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import UInt8
 
-from spitgraph.train.views import resized
+from spitgraph.train.augmentation.views import resized
 
 
 def cut_in(

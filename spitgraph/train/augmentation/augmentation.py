@@ -10,8 +10,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from spitgraph.checks import integer, number, one_of, positive, unit_interval
-from spitgraph.train.policy import jittered, rand_augmented
-from spitgraph.train.views import centre_view, flipped, random_view, shifted
+from spitgraph.train.augmentation.policy import jittered, rand_augmented
+from spitgraph.train.augmentation.views import centre_view, flipped, random_view, shifted
 
 #: Ways to cut a picture out.
 CROPS = {"none": "as it is", "pad": "shifted", "resized": "a part of it, resized"}

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from spitgraph.train.pictures import Pictures, check_classes, stamp_of
+from spitgraph.train.pictures.base import Pictures, check_classes, stamp_of
 
 _SHAPES = "[n, H, W, 3] or [n, H, W]"
 

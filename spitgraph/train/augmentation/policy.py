@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageEnhance, ImageOps
 
-from spitgraph.train.views import as_array, as_picture
+from spitgraph.train.augmentation.views import as_array, as_picture
 
 #: What shows where a picture was moved away.
 GREY = (128, 128, 128)

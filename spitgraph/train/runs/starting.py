@@ -9,7 +9,7 @@ from spitgraph.models.files import read_tensors
 from spitgraph.models.from_vit import TOKENIZERS
 from spitgraph.nn import SPiT
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
-from spitgraph.train.options import TrainingOptions
+from spitgraph.train.runs.options import TrainingOptions
 
 
 def starting_model(

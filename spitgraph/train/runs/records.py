@@ -9,7 +9,7 @@ from spitgraph.extras import needs_extra
 from spitgraph.models.files import write_tensors, written_beside
 from spitgraph.models.weights import arguments_of
 from spitgraph.models.wrappers import plain_names
-from spitgraph.train.full_disk import unless_full
+from spitgraph.train.runs.full_disk import unless_full
 
 with needs_extra("train"):
     import pandas as pd

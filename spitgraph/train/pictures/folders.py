@@ -7,7 +7,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from spitgraph.train.pictures import Pictures, check_classes, pixels_of, stamp_of
+from spitgraph.train.pictures.base import Pictures, check_classes, pixels_of, stamp_of
 
 #: What files of pictures end in.
 ENDINGS = (

@@ -6,7 +6,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from spitgraph.train.draws import example_generator
-from spitgraph.train.pictures import Pictures
+from spitgraph.train.pictures.base import Pictures
 
 
 class SomePictures(Pictures):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from spitgraph.checks import integer
-from spitgraph.train.samplers import EpochSampler
+from spitgraph.train.data.samplers import EpochSampler
 
 
 class TokenBudgetSampler(EpochSampler):
