@@ -1,7 +1,7 @@
 """The model that `spitgraph evaluate` measures: from its own weights, or a plain ViT's."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spitgraph.cli.each import read_model
 from spitgraph.cli.errors import CommandError, cause
@@ -55,24 +55,10 @@ def on_other_regions(model: "spitgraph.SPiT", args: argparse.Namespace) -> "spit
     """A model's weights, on the regions that are asked for; its own, if none are."""
     if args.tokenizer is None and args.num_tokens is None:
         return model
-    from spitgraph import create_model
-    from spitgraph.models import configuration_of
-    from spitgraph.models.families import FAMILIES
-    from spitgraph.models.from_vit import TOKENIZERS as BY_TOKENIZER
+    from spitgraph.models.retokenize import retokenized
 
+    told = {} if args.num_tokens is None else {"num_tokens": args.num_tokens}
     try:
-        configuration = configuration_of(model)
-        asked: dict[str, Any] = configuration.arguments()
-        family = BY_TOKENIZER.get(args.tokenizer, configuration.family)
-        if family != configuration.family:
-            asked = {key: asked[key] for key in asked if key not in configuration.options}
-            asked["name"] = "_".join([family, *configuration.name.split("_")[1:]])
-        if args.num_tokens is not None:
-            if "num_tokens" not in FAMILIES[family].options:
-                raise CommandError(f"--num-tokens is not about {FAMILIES[family].tokens}")
-            asked["num_tokens"] = args.num_tokens
-        other = create_model(**asked)
+        return retokenized(model, args.tokenizer, **told)
     except (TypeError, ValueError) as error:
         raise CommandError(f"{args.model}: {cause(error)}") from error
-    other.load_state_dict(model.state_dict())
-    return other.eval()

@@ -122,7 +122,7 @@ def test_a_broken_picture_is_named_once(run, data, weights):
     ("options", "said"),
     [
         (["--activation", "gelu"], "--activation goes with --vit"),
-        (["--tokenizer", "patch", "--num-tokens", 4], "--num-tokens is not about patches"),
+        (["--tokenizer", "patch", "--num-tokens", 4], "is not about patches"),
         (["--limit", 0], "limit must be at least 1"),
         (["--device", "nowhere"], "--device nowhere"),
         (["--append", "."], "directory"),

@@ -3,12 +3,12 @@
 import math
 from typing import Any
 
-from spitgraph.models import create_model, from_vit, model_from_weights
+from spitgraph.models import configuration_of, create_model, from_vit, model_from_weights
 from spitgraph.models.factory import build_head
 from spitgraph.models.files import read_tensors
 from spitgraph.models.from_vit import TOKENIZERS
+from spitgraph.models.retokenize import retokenized
 from spitgraph.nn import SPiT
-from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 from spitgraph.train.runs.options import TrainingOptions
 
 
@@ -65,17 +65,11 @@ def from_own(options: TrainingOptions, image_size: tuple[int, int] | None) -> SP
     model = model_from_weights(
         options.weights, token_budget=options.token_budget, drop_path=options.drop_path
     )
-    kinds = {
-        "superpixel": SuperpixelTokenizer,
-        "patch": PatchTokenizer,
-        "voronoi": VoronoiTokenizer,
-    }
-    kind = type(model.tokenizer) if options.tokenizer is None else kinds[options.tokenizer]
-    if options.num_tokens is not None or kind is not type(model.tokenizer):
-        name = next(name for name, tokenizer in kinds.items() if tokenizer is kind)
-        told = tokenizer_options(options, image_size, name)
-        model.tokenizer = kind(**{"patch_size": 16, **told} if name == "patch" else told)
-    return model
+    if options.tokenizer is None and options.num_tokens is None:
+        return model
+    names = {family: name for name, family in TOKENIZERS.items()}
+    kind = options.tokenizer or names[configuration_of(model).family]
+    return retokenized(model, kind, **tokenizer_options(options, image_size, kind))
 
 
 def from_plain(options: TrainingOptions, image_size: tuple[int, int] | None) -> SPiT:

@@ -1,0 +1,70 @@
+"""The model that a run begins with."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from helpers.models import TINY, randomised
+from spitgraph import PatchTokenizer, SuperpixelTokenizer, create_model, save_weights
+from spitgraph.models.configurations import list_models
+from spitgraph.train import TrainingOptions
+from spitgraph.train.runs.starting import patch_side, starting_model
+
+
+def begun(num_classes=5, image_size=(8, 8), **options):
+    return starting_model(TrainingOptions("data", "out", **options), num_classes, image_size)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_weights(randomised(create_model("vit_tiny_16", **TINY)), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("tokenizer", ["superpixel", "patch", "voronoi"])
+def test_new_models_are_alike_but_for_their_tokens(tokenizer):
+    model = begun(tokenizer=tokenizer, num_tokens=16, bins=4, width=64, depth=2, heads=2)
+    assert sum(part.numel() for part in model.parameters()) == 111365
+    assert model.tokenize(torch.rand(3, 8, 8)).num_nodes in (range(12, 17))
+    assert model.extractor.sigma == pytest.approx(0.2)
+
+
+def test_defaults_are_those_of_the_named_model():
+    model, named = begun(num_classes=1000), create_model("spit_tiny_16")
+    assert str(model) == str(named) and "spit_tiny_16" in list_models()
+
+
+def test_weights_keep_their_own_tokens_or_get_others(weights):
+    assert isinstance(begun(weights=weights).tokenizer, PatchTokenizer)
+    other = begun(weights=weights, tokenizer="superpixel", num_tokens=6)
+    assert isinstance(other.tokenizer, SuperpixelTokenizer) and other.tokenizer.num_tokens == 6
+
+
+def test_a_head_of_other_classes_is_new_and_of_as_many_stays(weights):
+    kept, new = begun(weights=weights), begun(weights=weights, num_classes=3)
+    assert kept.head.weight.abs().mean() > 10 * new.head.weight.abs().mean()
+    assert new.head.out_features == 3
+    assert torch.equal(kept.backbone.norm.weight, new.backbone.norm.weight)
+
+
+def test_a_plain_vit(tmp_path):
+    model = create_model("vit_tiny_16", **TINY | {"extractor": "windows", "position_grid": (2, 2)})
+    path = tmp_path / "other.safetensors"
+    save_file({"nothing": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match="nothing"):
+        begun(vit=str(path))
+    assert model.embedder.position_grid == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "side"), [(64, (32, 32), 4), (6, (4, 6), 2), (1, (5, 5), 5)]
+)
+def test_patches_that_make_a_picture(count, size, side):
+    assert patch_side(count, size) == side
+
+
+@pytest.mark.parametrize("count", [0, 3, 65])
+def test_patches_that_do_not(count):
+    with pytest.raises(ValueError, match="do not make a picture of 8×8: 64, 16, 4, 1 would"):
+        patch_side(count, (8, 8))
