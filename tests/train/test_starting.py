@@ -22,12 +22,14 @@ def weights(tmp_path):
     return str(path)
 
 
-@pytest.mark.parametrize("tokenizer", ["superpixel", "patch", "voronoi"])
-def test_new_models_are_alike_but_for_their_tokens(tokenizer):
-    model = begun(tokenizer=tokenizer, num_tokens=16, bins=4, width=64, depth=2, heads=2)
-    assert sum(part.numel() for part in model.parameters()) == 111365
-    assert model.tokenize(torch.rand(3, 8, 8)).num_nodes in (range(12, 17))
-    assert model.extractor.sigma == pytest.approx(0.2)
+def test_new_models_are_alike_but_for_their_tokens():
+    small = {"num_tokens": 16, "bins": 4, "width": 64, "depth": 2, "heads": 2}
+    models = [begun(tokenizer=kind, **small) for kind in ("superpixel", "patch", "voronoi")]
+    shapes = [{name: part.shape for name, part in model.named_parameters()} for model in models]
+    assert shapes[0] == shapes[1] == shapes[2]
+    for model in models:
+        assert model.tokenize(torch.rand(3, 8, 8)).num_nodes in range(12, 17)
+        assert model.extractor.sigma == pytest.approx(0.2)
 
 
 def test_defaults_are_those_of_the_named_model():
@@ -43,18 +45,16 @@ def test_weights_keep_their_own_tokens_or_get_others(weights):
 
 def test_a_head_of_other_classes_is_new_and_of_as_many_stays(weights):
     kept, new = begun(weights=weights), begun(weights=weights, num_classes=3)
-    assert kept.head.weight.abs().mean() > 10 * new.head.weight.abs().mean()
+    assert kept.head.weight.abs().mean() > 5 * new.head.weight.abs().mean()  # initial: std .02
     assert new.head.out_features == 3
     assert torch.equal(kept.backbone.norm.weight, new.backbone.norm.weight)
 
 
-def test_a_plain_vit(tmp_path):
-    model = create_model("vit_tiny_16", **TINY | {"extractor": "windows", "position_grid": (2, 2)})
+def test_what_is_no_plain_vit(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"nothing": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="no plain ViT"):
         begun(vit=str(path))
-    assert model.embedder.position_grid == (2, 2)
 
 
 @pytest.mark.parametrize(
