@@ -49,6 +49,10 @@ ABLATIONS = {
     "hops": ("--graph-bias",),
     "4 registers": ("--registers", "4"),
     "mean pool": ("--pool", "mean"),
+    "table of positions": ("--position-grid", "8"),
+    "plain colour": ("--mean", "0.49", "0.48", "0.45", "--std", "0.25", "0.24", "0.26"),
+    "sigma .15": ("--sigma", "0.15"),
+    "sigma .3": ("--sigma", "0.3"),
     "49 tokens": ("--num-tokens", "49"),
     "100 tokens": ("--num-tokens", "100"),
 }

@@ -41,6 +41,13 @@ class TrainingOptions:
     drop_path: float = option(0.0, "probability that a picture skips the last block", "model")
     graph_bias: bool = option(False, "attention knows hops in the region graph", "model")
     size_bias: bool = option(False, "attention knows how large regions are", "model")
+    position_grid: int | None = option(
+        None, "side of a table of positions, read at centroids and added; default: none", "model"
+    )
+    mean: tuple[float, ...] | None = option(
+        None, "with --std, colour is normalised by it, not adjusted in contrast", "model"
+    )
+    std: tuple[float, ...] | None = option(None, "see --mean", "model")
     registers: int = option(0, "learned tokens of no place", "model")
     pool: str = option("token", "what stands for a picture", "model", ("token", "mean"))
 
@@ -48,8 +55,6 @@ class TrainingOptions:
     weights: str | None = option(None, "file of a spitgraph model to start from", "start")
     vit: str | None = option(None, "file of a plain pretrained ViT to start from", "start")
     activation: str = option("gelu", "of that ViT", "start", ("gelu", "quick_gelu"))
-    mean: tuple[float, ...] | None = option(None, "of the colours that ViT was fed", "start")
-    std: tuple[float, ...] | None = option(None, "of the colours that ViT was fed", "start")
     extractor: str = option(
         "windows", "how that ViT reads regions", "start", ("interpolation", "windows")
     )

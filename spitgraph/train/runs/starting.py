@@ -32,6 +32,16 @@ def starting_model(
         return with_classes(from_own(options, image_size), num_classes)
     if options.vit is not None:
         return with_classes(from_plain(options, image_size), num_classes)
+    side = options.position_grid
+    told = {
+        "embed_dim": options.width,
+        "depth": options.depth,
+        "num_heads": options.heads,
+        "sigma": options.sigma,
+        "position_grid": None if side is None else (side, side),
+        "mean": options.mean,
+        "std": options.std,
+    }
     return create_model(
         f"{TOKENIZERS[options.tokenizer or 'superpixel']}_{options.size}_16",
         num_classes=num_classes,
@@ -46,16 +56,7 @@ def starting_model(
         registers=options.registers,
         pool=options.pool,
         **tokenizer_options(options, image_size),
-        **{
-            name: value
-            for name, value in (
-                ("embed_dim", options.width),
-                ("depth", options.depth),
-                ("num_heads", options.heads),
-                ("sigma", options.sigma),
-            )
-            if value is not None
-        },
+        **{name: value for name, value in told.items() if value is not None},
     )
 
 
