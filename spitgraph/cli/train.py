@@ -10,7 +10,7 @@ from typing import Any
 from spitgraph.cli import arguments
 from spitgraph.cli.errors import OTHER_STATUSES, CommandError, cause
 from spitgraph.cli.streams import complain, report
-from spitgraph.train.runs.options import RECIPES, TrainingOptions
+from spitgraph.train.runs.options import RECIPES, TrainingOptions, recipe_options
 
 NAME, HELP = "train", "labelled pictures → a model that tells their classes"
 DESCRIPTION = """\
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             if args.resume is not None:
                 records = resume(Path(args.resume), **told)
             else:
-                told = {**RECIPES.get(args.recipe, {}), **told}
+                told = recipe_options(args.recipe, told)
                 records = train(TrainingOptions(args.data, str(args.out), **told))
     except (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
         args.interrupts.check()

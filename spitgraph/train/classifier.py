@@ -95,10 +95,15 @@ class Classifier(LightningModule):
     def forward(self, batch: Examples) -> Float[Tensor, "B classes"]:
         """Logits of a batch; in training, of the tokens that the model's budget keeps."""
         tokens = self.tokens(batch)
-        budget = spit_inside(self.model).embedder.token_budget if self.training else None
-        keep = None if budget is None else kept_tokens(tokens, budget, batch.seeds)
-        logits: Tensor = self.model.forward_tokens(tokens, keep=keep)
-        return logits.float()
+        model = spit_inside(self.model)
+        budget = model.embedder.token_budget
+        if not self.training or budget is None:
+            logits: Tensor = self.model.forward_tokens(tokens)
+            return logits.float()
+        # paths in the region graph may lead over dropped tokens, as those of METHOD 5 do
+        sequences = model.embedder(tokens, keep=kept_tokens(tokens, budget, batch.seeds))
+        features = model.forward_sequences(sequences, tokens.edge_index)
+        return model.head(features.class_token).float()
 
     def tokens(self, batch: Examples) -> TokenData:
         """Tokens of a batch, made here unless a worker has made them."""

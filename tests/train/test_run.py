@@ -15,6 +15,7 @@ import torch
 from helpers.labelled import npz_folder
 from helpers.training import run_script, same_weights, short
 from spitgraph import model_from_weights
+from spitgraph.models.files import read_tensors
 from spitgraph.train import ImageData, TokenBudgetSampler, resume, train
 from spitgraph.train.data.counts import token_counts
 from spitgraph.train.data.samplers import EpochSampler
@@ -74,6 +75,14 @@ def test_a_run_leaves_numbers_curves_and_weights(data, tmp_path):
     assert model.head.out_features == 3 and model.tokenizer.num_tokens == 6
 
 
+def test_a_run_leaves_the_global_generators_alone(data, tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(short(data, tmp_path / "run", epochs=1, drop_path=0.5))
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_the_same_seed_is_the_same_run_wherever_tokens_are_made(data, tmp_path):
     runs = {"0": {}, "1": {"workers": 2}, "2": {"tokenize": "device"}, "3": {"seed": 1}}
     same = {"epochs": 1, "tokenizer": "voronoi", "token_budget": 4, "cutmix": 0.5}
@@ -100,6 +109,10 @@ def test_killed_amid_a_step_and_resumed_ends_bit_equal(data, tmp_path, paths):
         assert all(torch.equal(one[key][name], other[key][name]) for name in one[key])
     ours, theirs = (pd.read_csv(path / "steps.csv") for path in (whole, cut))
     assert ours["loss"].tolist() == theirs["loss"].tolist() and len(ours) == 10
+    ours, theirs = (pd.read_csv(path / "metrics.csv") for path in (whole, cut))
+    assert ours["val_loss"].tolist() == theirs["val_loss"].tolist() and len(ours) == 2
+    averaged = states[0]["state_dict"]["model.head.weight"]  # what is kept are averages
+    assert torch.equal(averaged, read_tensors(whole / "weights.safetensors")[0]["head.weight"])
 
 
 @pytest.mark.slow
@@ -184,11 +197,12 @@ def test_a_folder_holds_one_run(data, tmp_path):
     [
         ({"learning_rate": -1.0}, "learning_rate"),
         ({"tokenizer": "patch", "num_tokens": 7}, "7 square patches do not make"),
-        ({"weights": "missing.safetensors"}, "missing.safetensors"),
-        ({"weights": "a", "vit": "b"}, "exclude"),
         ({"cutmix": 2.0}, "cutmix"),
         ({"epochs": 0}, "epochs"),
         ({"precision": "8"}, "precision"),
+        ({"ema": 1.0}, "ema must be below 1"),
+        ({"ema": 0.9, "strategy": "fsdp"}, "sharded"),
+        ({"vit": "some.safetensors"}, "width is told by vit"),
     ],
 )
 def test_what_is_refused_leaves_no_folder(data, tmp_path, wrong, said):

@@ -8,6 +8,7 @@ from helpers.models import TINY, randomised
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, create_model, save_weights
 from spitgraph.models.configurations import list_models
 from spitgraph.train import TrainingOptions
+from spitgraph.train.runs.options import recipe_options
 from spitgraph.train.runs.starting import patch_side, starting_model
 
 
@@ -48,6 +49,20 @@ def test_a_head_of_other_classes_is_new_and_of_as_many_stays(weights):
     assert kept.head.weight.abs().mean() > 5 * new.head.weight.abs().mean()  # initial: std .02
     assert new.head.out_features == 3
     assert torch.equal(kept.backbone.norm.weight, new.backbone.norm.weight)
+
+
+def test_files_that_are_not_there_or_exclude_each_other():
+    with pytest.raises(FileNotFoundError, match=r"missing\.safetensors"):
+        begun(weights="missing.safetensors")
+    with pytest.raises(ValueError, match="exclude each other"):
+        begun(weights="a", vit="b")
+
+
+def test_a_recipe_leaves_to_weights_what_they_tell(weights):
+    told = recipe_options("small-pictures", {"weights": weights, "epochs": 3})
+    assert "width" not in told and (told["epochs"], told["num_tokens"]) == (3, 64)
+    assert recipe_options("small-pictures", {"width": 64})["width"] == 64
+    assert recipe_options(None, {"width": 64}) == {"width": 64}
 
 
 def test_what_is_no_plain_vit(tmp_path):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from spitgraph.checks import integer
+from spitgraph.checks import integer, number
 
 
 def option(default: Any, text: str, group: str, choices: tuple[str, ...] = ()) -> Any:
@@ -110,8 +110,25 @@ class TrainingOptions:
                 raise ValueError(f"{part.name} must be one of {', '.join(choices)}, got {value!r}")
         for name in ("epochs", "batch_size", "accumulate", "nodes"):
             setattr(self, name, integer(getattr(self, name), name))
+        for name in ("clip", "ema"):
+            if number(getattr(self, name), name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if self.ema >= 1:
+            raise ValueError(f"ema must be below 1, got {self.ema}")
+        if self.ema and "fsdp" in self.strategy:
+            raise ValueError("weights that are sharded (fsdp) are not averaged: ema must be 0")
         if self.tokens_per_batch is not None and self.tokenize != "workers":
             raise ValueError("tokens_per_batch goes with tokenize='workers', which count tokens")
+        self._check_start()
+
+    def _check_start(self) -> None:
+        """Refuse options of new models where there is one already."""
+        start = "weights" if self.weights is not None else "vit"
+        if getattr(self, start) is None:
+            return
+        for part in fields(self):
+            if part.name in OF_NEW_MODELS and getattr(self, part.name) != part.default:
+                raise ValueError(f"{part.name} is told by {start}: leave it out")
 
     @classmethod
     def tables(cls) -> dict[str, list[Any]]:
@@ -123,6 +140,11 @@ class TrainingOptions:
         return groups
 
 
+#: What weights to start from tell already.
+OF_NEW_MODELS = (
+    *("size", "width", "depth", "heads", "bins", "sigma", "gradient", "init_values"),
+    *("registers", "pool", "position_grid", "size_bias"),
+)
 #: What proved itself, by name; docs/training.md says how.
 RECIPES: dict[str, dict[str, Any]] = {
     "small-pictures": {
@@ -152,3 +174,11 @@ RECIPES: dict[str, dict[str, Any]] = {
         "crop": "none",
     },
 }
+
+
+def recipe_options(name: str | None, told: dict[str, Any]) -> dict[str, Any]:
+    """The options of a recipe, but for what is told otherwise, or by weights to start from."""
+    recipe = {} if name is None else RECIPES[name]
+    if told.get("weights") is not None or told.get("vit") is not None:
+        recipe = {key: value for key, value in recipe.items() if key not in OF_NEW_MODELS}
+    return {**recipe, **told}

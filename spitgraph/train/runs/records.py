@@ -24,7 +24,7 @@ MEASURED = ("val_loss", "val_accuracy", "val_top5")
 class Records(Callback):
     """Writes `steps.csv`, `metrics.csv`, `curves.png` and weights into a run's folder.
 
-    A step's row has `loss` (of this process), `learning_rate`, `seconds` from the end of the step
+    A step's row has `loss` (of all processes), `learning_rate`, `seconds` from the end of the step
     before to its own end, and `waited`, those of them that went by before it had its batch. An
     epoch's row has the mean loss, what was measured on validation pictures, the seconds of its
     steps, the share of them that were waited, pictures a second over all processes, and how many

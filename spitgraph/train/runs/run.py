@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from spitgraph.extras import needs_extra
 from spitgraph.images import UnreadableImageError
 from spitgraph.models.files import written_beside
@@ -23,9 +25,10 @@ from spitgraph.train.runs.records import Records
 from spitgraph.train.runs.starting import starting_model
 
 with needs_extra("train"):
-    from lightning.pytorch import Trainer, seed_everything
+    from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import EMAWeightAveraging
     from lightning.pytorch.utilities import rank_zero_only
+    from lightning.pytorch.utilities.seed import isolate_rng
 
 PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 #: Names in a run's folder.
@@ -66,14 +69,20 @@ def resume(folder: Path, **changes: Any) -> Records:
         raise FileNotFoundError(f"{folder} holds no run: there is no {OPTIONS}")
     options = TrainingOptions(**{**json.loads(told.read_text()), "out": str(folder), **changes})
     last = folder / "last.ckpt"
-    for left in folder.glob(".spitgraph-*"):  # of writing that was cut off
+    for left in folder.glob(".spitgraph-*") if is_first() else ():  # of writing that was cut off
         shutil.rmtree(left, ignore_errors=True)
     return _fit(options, folder, last if last.exists() else None)
 
 
 def _fit(options: TrainingOptions, folder: Path, checkpoint: Path | None) -> Records:
-    seed_everything(options.seed, verbose=False)  # what weights are drawn from
+    """Train; the global generators are then what they were."""
+    with isolate_rng():
+        return _fit_alone(options, folder, checkpoint)
+
+
+def _fit_alone(options: TrainingOptions, folder: Path, checkpoint: Path | None) -> Records:
     data = data_of(options)
+    torch.manual_seed(options.seed)  # what weights are drawn from
     model = starting_model(options, data.num_classes, picture_size(data))
     if options.tokenize == "workers":
         data.tokenizer, data.extractor = model.tokenizer, model.extractor
