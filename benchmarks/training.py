@@ -37,6 +37,7 @@ ABLATIONS = {
     "LayerScale from 1e-5": ("--init-values", "1e-5"),
     "rate 2e-3": ("--learning-rate", "2e-3"),
     "rate 5e-4": ("--learning-rate", "5e-4"),
+    "batches of 64": ("--batch-size", "64"),
     "no shift": ("--crop", "none"),
     "CutMix": ("--cutmix", "0.5"),
     "MixUp": ("--mixup", "0.5"),

@@ -43,7 +43,8 @@ torch.set_num_threads(1)
 sys.path[:0] = sys.argv[3:]
 from helpers.training import short
 from spitgraph.train import train
-train(short(sys.argv[1] + "/data", sys.argv[1] + "/two", **json.loads(sys.argv[2])))
+for name, options in json.loads(sys.argv[2]).items():
+    train(short(sys.argv[1] + "/data", sys.argv[1] + "/" + name, **options))
 """
 
 
@@ -116,22 +117,24 @@ def test_killed_amid_a_step_and_resumed_ends_bit_equal(data, tmp_path, paths):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("uneven", [False, True])
-def test_two_processes_learn_as_one(data, tmp_path, paths, monkeypatch, uneven):
+def test_two_processes_learn_as_one(data, tmp_path, paths, monkeypatch):
     """Of the same pictures a step, also where the processes have unequal numbers of them."""
-    options = {"epochs": 4, "cutmix": 0.5, "token_budget": 5}
-    if uneven:
-        options |= {"num_tokens": None, "tokens_per_batch": 60, "epochs": 8}
-        monkeypatch.setattr(ImageData, "_sampler", lambda self: Joined(of_two_processes(self)))
+    even = {"epochs": 4, "cutmix": 0.5, "token_budget": 5}
+    uneven = {**even, "num_tokens": None, "tokens_per_batch": 60, "epochs": 8}
     (tmp_path / "data").symlink_to(data)
-    train(short(data, tmp_path / "one", **options))
-    text = json.dumps({**options, "devices": "2", "strategy": "ddp"})
+    train(short(data, tmp_path / "one-even", **even))
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageData, "_sampler", lambda self: Joined(of_two_processes(self)))
+        train(short(data, tmp_path / "one-uneven", **uneven))
+    both = {"devices": "2", "strategy": "ddp"}
+    text = json.dumps({"two-even": even | both, "two-uneven": uneven | both})
     ended = run_script(RUNS, tmp_path, text, *paths, processes=2)
     assert ended.returncode == 0, ended.stderr
-    curves = [pd.read_csv(tmp_path / run / "steps.csv") for run in ("one", "two")]
-    assert len(curves[0]) == len(curves[1]) >= 20
-    assert curves[1]["loss"].tolist() == pytest.approx(curves[0]["loss"].tolist(), abs=1e-4)
-    assert uneven == (curves[1]["pictures"].nunique() > 1)
+    for kind in ("even", "uneven"):
+        one, two = (pd.read_csv(tmp_path / f"{n}-{kind}" / "steps.csv") for n in ("one", "two"))
+        assert len(one) == len(two) >= 20
+        assert two["loss"].tolist() == pytest.approx(one["loss"].tolist(), abs=1e-4)
+        assert (two["pictures"].nunique() > 1) == (kind == "uneven")
 
 
 class Joined(EpochSampler):
