@@ -3,10 +3,11 @@
     python benchmarks/training.py DATA [--seeds 0 1 2] [--tokenizers ...] [--jobs 2] [-o RUNS]
     python benchmarks/training.py DATA --ablations [NAME ...] [--epochs N]
 
-DATA is what `spitgraph train` takes; every run is one call of it, with the recipe, the flags of an
-ablation, and every flag that is not known here. Runs are folders below RUNS; one that is finished
-is not run again, and one that was cut off goes on. With `--jobs 2`, two run side by side, a thread
-each: that changes times, and nothing else. Intervals are Wilson's, 95 %, of all seeds' answers.
+DATA is what `spitgraph train` takes; every run is one call of it: with the recipe, or the flags of
+BASE and an ablation, and with every flag that is not known here. Runs are folders below RUNS; one
+that is finished is not run again, and one that was cut off goes on. With `--jobs 2`, two run side
+by side, a thread each: that changes times, and nothing else. Intervals are Wilson's, 95 %, of all
+seeds' answers.
 """
 
 import argparse
@@ -28,9 +29,13 @@ except ImportError as error:
     raise SystemExit(f'{error.name} is missing: pip install "spitgraph[bench,train]"') from None
 
 TOKENIZERS = ("superpixel", "patch", "voronoi")
-#: What an ablation changes of the recipe.
+#: What the recipe was found from; each ablation changes one thing of it.
+BASE = (
+    *("--num-tokens", "64", "--bins", "8", "--width", "128", "--depth", "5", "--init-values", "1"),
+    *("--padding", "3", "--token-budget", "48", "--precision", "bf16"),
+)
 ABLATIONS = {
-    "recipe": (),
+    "base": (),
     "sigma .025": ("--sigma", "0.025"),
     "sigma .05": ("--sigma", "0.05"),
     "sigma .2": ("--sigma", "0.2"),
@@ -102,9 +107,9 @@ def trained(tokenizer: str, name: str, seed: int, args: argparse.Namespace) -> d
             command += ["--resume", str(folder), "--quiet"]
         else:
             command += [str(args.data), "-o", str(folder), "--tokenizer", tokenizer]
-            command += ["--recipe", args.recipe]
+            command += ["--recipe", args.recipe] if args.ablations is None else BASE
             command += ["--epochs", str(args.epochs), "--seed", str(seed), "--quiet"]
-            command += [*ABLATIONS[name], *args.flags]
+            command += [*ABLATIONS.get(name, ()), *args.flags]
         threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"} if args.jobs > 1 else {}
         ended = subprocess.run(
             command, env={**os.environ, **threads}, capture_output=True, text=True
