@@ -183,5 +183,6 @@ def recipe_options(name: str | None, told: dict[str, Any]) -> dict[str, Any]:
     """The options of a recipe, but for what is told otherwise, or by weights to start from."""
     recipe = {} if name is None else RECIPES[name]
     if told.get("weights") is not None or told.get("vit") is not None:
-        recipe = {key: value for key, value in recipe.items() if key not in OF_NEW_MODELS}
+        told_by_weights = (*OF_NEW_MODELS, "mean", "std")
+        recipe = {key: value for key, value in recipe.items() if key not in told_by_weights}
     return {**recipe, **told}
