@@ -5,6 +5,9 @@ PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 ARGS   ?=
 
+# For train-demo and gpu-train: a folder of train.npz and test.npz.
+DATA   ?= $(firstword $(wildcard data/cifar10 ../shared/data/cifar10))
+
 VENV := .venv
 BIN  := $(VENV)/bin
 
@@ -22,15 +25,20 @@ EXTENSIONS := $(VENV)/.ready-extensions-$(call checksum,$(PIP_FIND_LINKS))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick lint fix bench speed gpu ext clean
+.PHONY: help demo train-demo test quick lint fix bench speed gpu gpu-train ext clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.ready-plot $(EXTENSIONS)  ## tokenize the pictures in examples/pictures into out/
 	@cat $(EXTENSIONS)
 	@$(BIN)/spitgraph warm-up
 	@$(BIN)/python examples/demo.py $(ARGS)
+
+train-demo: $(VENV)/.ready-train $(EXTENSIONS)  ## train on CIFAR-10 (DATA=FOLDER, ARGS="--tokenizer patch")
+	@$(if $(DATA),,$(error No pictures: make train-demo DATA=FOLDER; tools/cifar10.py makes such a folder))
+	@$(BIN)/spitgraph warm-up
+	@$(BIN)/spitgraph train $(DATA) --recipe small-pictures -o out/train-$(shell date +%Y%m%d-%H%M%S) $(ARGS)
 
 test: $(VENV)/.ready-test $(EXTENSIONS)  ## run the tests on all cores (ARGS="-k name" for pytest)
 	@cat $(EXTENSIONS)
@@ -62,6 +70,16 @@ gpu:  ## check and measure on a GPU, or in the interpreter (ARGS for the script)
 	@if $(PYTHON) -c 'import torch, torch_geometric, triton, numba, pytest' 2> /dev/null; \
 	then $(PYTHON) benchmarks/gpu.py $(ARGS); \
 	else $(MAKE) --no-print-directory $(VENV)/.ready-gpu && $(BIN)/python benchmarks/gpu.py $(ARGS); fi
+
+# Two seeds of each tokenizer, longer than train-demo; tokens are made on the GPU.
+GPU_TRAIN = benchmarks/training.py $(DATA) --seeds 0 1 --epochs 40 -o out/gpu-train \
+	--accelerator gpu --tokenize device --workers 4 --batch-size 256 --learning-rate 2e-3 $(ARGS)
+
+gpu-train:  ## the same on one GPU, three tokenizers beside each other: under 10 minutes
+	@$(if $(DATA),,$(error No pictures: make gpu-train DATA=FOLDER; tools/cifar10.py makes such a folder))
+	@if $(PYTHON) -c 'import torch, torch_geometric, triton, lightning, scipy, pandas' 2> /dev/null; \
+	then $(PYTHON) $(GPU_TRAIN); \
+	else $(MAKE) --no-print-directory $(VENV)/.ready-train $(VENV)/.ready-bench && $(BIN)/python $(GPU_TRAIN); fi
 
 ext: $(EXTENSIONS)  ## compile torch-scatter and torch-cluster: about 15 minutes, a C++ compiler
 	@$(call quiet_install,setuptools wheel)

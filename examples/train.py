@@ -40,7 +40,7 @@ def train(args: argparse.Namespace) -> None:
     seed_everything(args.seed, verbose=False)
     data = ImageData(
         args.data,
-        augmentation=Augmentation(crop="pad", padding=3, cutmix=0),
+        augmentation=Augmentation(crop="pad", padding=3, cutmix=0.0),
         workers=1,
         limit=args.limit,
         seed=args.seed,

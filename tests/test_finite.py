@@ -15,6 +15,7 @@ OPTIONS = [
     {"similarity": "cosine", "gradient": False},
     {"num_tokens": 1, "compactness": 0.4, "similarity": "ward"},
     {"graph_bias": True, "qk_norm": True, "token_budget": 3, "drop_path": 0.3},
+    {"size_bias": True},
 ]
 
 

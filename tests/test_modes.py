@@ -82,7 +82,7 @@ def tokens_of(name):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("plainly", [False, True], ids=["fused", "plain"])
 def test_tokens_and_vectors_stay_what_they_are(mode, plainly, assert_same):
-    extract = InterpolationExtractor(6)
+    extract = InterpolationExtractor(6, sigma=0.05)  # of values whose last bit is below 1e-6
     with kernels.plain() if plainly else nullcontext():
         for name in TOKENIZERS:
             expected = tokens_of(name)
@@ -201,8 +201,9 @@ def test_an_ensemble_is_its_models():
 
 
 @pytest.mark.parametrize("attention", ["packed", "padded"])
-def test_derivatives_with_a_hop_bias(attention):
-    model, tokens = make_random_model(graph_bias=True, attention=attention), make_random_tokens()
+@pytest.mark.parametrize("bias", ["graph_bias", "size_bias"])
+def test_derivatives_with_a_bias(attention, bias):
+    model, tokens = make_random_model(attention=attention, **{bias: True}), make_random_tokens()
 
     def loss(x):
         changed = tokens.clone()

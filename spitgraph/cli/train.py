@@ -1,13 +1,16 @@
 """`spitgraph train`: a folder of labelled pictures → a model that tells their classes."""
 
 import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from spitgraph.cli import arguments
 from spitgraph.cli.errors import OTHER_STATUSES, CommandError, cause
-from spitgraph.cli.streams import report
-from spitgraph.train.options import TrainingOptions
+from spitgraph.cli.streams import complain, report
+from spitgraph.train.runs.options import RECIPES, TrainingOptions, recipe_options
 
 NAME, HELP = "train", "labelled pictures → a model that tells their classes"
 DESCRIPTION = """\
@@ -45,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("data", nargs="?", metavar="DATA", help="labelled pictures")
     add("-o", "--out", type=arguments.path, metavar="RUN", help="folder of the run, a new one")
     add("--resume", type=arguments.path, metavar="RUN", help="go on with a run that was cut off")
+    add("--recipe", choices=RECIPES, help="values for the flags below that are not given")
     for name, options in TrainingOptions.tables().items():
         group = parser.add_argument_group(name)
         for option in options:
@@ -82,14 +86,16 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("where to? -o RUN is missing")
     with args.interrupts.importing():
         try:
-            from spitgraph.train.run import resume, train
+            from spitgraph.train.runs.run import resume, train
         except ImportError as error:
             raise CommandError(str(error)) from error
     try:
-        if args.resume is not None:
-            records = resume(Path(args.resume), **told)
-        else:
-            records = train(TrainingOptions(args.data, str(args.out), **told))
+        with complaining():
+            if args.resume is not None:
+                records = resume(Path(args.resume), **told)
+            else:
+                told = recipe_options(args.recipe, told)
+                records = train(TrainingOptions(args.data, str(args.out), **told))
     except (ImportError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
         args.interrupts.check()
         raise CommandError(cause(error)) from error
@@ -99,4 +105,18 @@ def run(args: argparse.Namespace) -> int:
             f"accuracy {last['val_accuracy']:.4f} after epoch {last['epoch'] + 1:.0f}, "
             f"at best {records.best:.4f}; {records.folder}"
         )
+        if last["unreadable"]:
+            report(f"{last['unreadable']:.0f} pictures could not be read")
     return 0
+
+
+@contextmanager
+def complaining() -> Iterator[None]:
+    """Within it, what the package logs are complaints of the command."""
+    logger, handler = logging.getLogger("spitgraph"), logging.Handler()
+    handler.emit = lambda record: complain(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

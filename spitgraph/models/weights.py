@@ -46,14 +46,21 @@ def save_weights(model: nn.Module, path: PathLike) -> None:
     """
     spit_inside(model)
     path = file_path(path, "path")
-    configuration: dict[str, Any] | None
+    write_tensors(path, plain_state(model), arguments_of(model))
+
+
+def arguments_of(model: nn.Module) -> dict[str, Any] | None:
+    """Arguments of `create_model` for a model, as files hold them; None where it does not make it.
+
+    Features of one's own have no name that a file could hold.
+    """
     try:
-        configuration = configuration_of(model).arguments()
+        arguments = configuration_of(model).arguments()
     except NoConfigurationError:
-        configuration = None
-    if configuration is not None and callable(configuration.get("features")):
-        configuration["features"] = None
-    write_tensors(path, plain_state(model), configuration)
+        return None
+    if callable(arguments.get("features")):
+        arguments["features"] = None
+    return arguments
 
 
 def load_weights(model: Model, path: PathLike) -> Model:

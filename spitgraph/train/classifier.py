@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -12,8 +12,9 @@ from spitgraph.checks import integer, unit_interval
 from spitgraph.data import TokenData
 from spitgraph.extras import needs_extra
 from spitgraph.models.wrappers import spit_inside
+from spitgraph.train.data.examples import Examples
+from spitgraph.train.data.tokens import seeded
 from spitgraph.train.dropping import kept_tokens
-from spitgraph.train.examples import Examples
 from spitgraph.train.parameters import learning_parameters, parameter_groups
 from spitgraph.train.schedule import warmed_up_cosine
 
@@ -53,6 +54,8 @@ class Classifier(LightningModule):
             outside its range.
     """
 
+    model: Any  # a module, which Lightning's own type of attributes hides
+
     def __init__(
         self,
         model: nn.Module,
@@ -73,7 +76,7 @@ class Classifier(LightningModule):
         self.warm_up = unit_interval(warm_up, "warm_up")
         self.seed = integer(seed, "seed", minimum=0)
         self.betas = betas
-        self._groups = {
+        self._groups: dict[str, Any] = {
             "learning_rate": learning_rate,
             "weight_decay": weight_decay,
             "layer_decay": layer_decay,
@@ -92,16 +95,23 @@ class Classifier(LightningModule):
     def forward(self, batch: Examples) -> Float[Tensor, "B classes"]:
         """Logits of a batch; in training, of the tokens that the model's budget keeps."""
         tokens = self.tokens(batch)
-        budget = spit_inside(self.model).embedder.token_budget if self.training else None
-        keep = None if budget is None else kept_tokens(tokens, budget, batch.seeds)
-        return self.model.forward_tokens(tokens, keep=keep).float()
+        model = spit_inside(self.model)
+        budget = model.embedder.token_budget
+        if not self.training or budget is None:
+            logits: Tensor = self.model.forward_tokens(tokens)
+            return logits.float()
+        # paths in the region graph may lead over dropped tokens, as those of METHOD 5 do
+        sequences = model.embedder(tokens, keep=kept_tokens(tokens, budget, batch.seeds))
+        features = model.forward_sequences(sequences, tokens.edge_index)
+        return model.head(features.class_token).float()
 
     def tokens(self, batch: Examples) -> TokenData:
         """Tokens of a batch, made here unless a worker has made them."""
         if isinstance(batch.inputs, TokenData):
             return batch.inputs
-        with torch.no_grad():
-            return self.model.tokenize(batch.inputs)
+        model = spit_inside(self.model)
+        tokens: TokenData = seeded(model.tokenizer, batch.seeds)(batch.inputs)
+        return model.extractor(tokens.to(self.device))
 
     def training_step(self, batch: Examples, batch_idx: int) -> Tensor:
         """The loss of a batch."""
@@ -122,13 +132,15 @@ class Classifier(LightningModule):
         metrics = {"val_accuracy": self.accuracy, "val_top5": self.top5, "val_loss": self.val_loss}
         self.log_dict(metrics, on_epoch=True, prog_bar=True, batch_size=len(batch))
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """AdamW, and its rate by steps."""
         groups = parameter_groups(self.model, **self._groups)
         optimizer = torch.optim.AdamW(groups, betas=self.betas)
         steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
-            raise ValueError("the rate falls over all steps: give the trainer max_epochs or max_steps")
+            raise ValueError(
+                "the rate falls over all steps: give the trainer max_epochs or max_steps"
+            )
         schedule = warmed_up_cosine(optimizer, int(steps), warm_up=self.warm_up)
         return {
             "optimizer": optimizer,
@@ -147,7 +159,9 @@ class Classifier(LightningModule):
         if world == 1:
             return 1.0
         count = torch.tensor(float(pictures), device=self.device)
-        return count * world / self.all_gather(count).sum()
+        counts: Any = self.all_gather(count)
+        share: Tensor = count * world / counts.sum()
+        return share
 
 
 def classes_of(model: nn.Module) -> int:

@@ -15,8 +15,9 @@ def layers_of(model, tokens, reduce=None):
 
 
 @pytest.mark.parametrize("counts", [UNEVEN, EVEN])
-@pytest.mark.parametrize("options", [{}, {"graph_bias": True}, {"qk_norm": True}])
-def test_packed_and_padded_layouts_record_the_same(options, counts):
+@pytest.mark.parametrize("option", [None, "graph_bias", "size_bias", "qk_norm"])
+def test_packed_and_padded_layouts_record_the_same(option, counts):
+    options = {option: True} if option else {}
     tokens = make_random_tokens(counts)
     packed = layers_of(make_random_model(attention="packed", **options), tokens)
     padded = layers_of(make_random_model(attention="padded", **options), tokens)

@@ -21,7 +21,9 @@ def npz_folder(folder, count=24, val=9, **options):
     return folder
 
 
-def picture_folder(folder, sizes=((8, 8),), classes=("cat", "dog"), each=4, splits=("train", "val")):
+def picture_folder(
+    folder, sizes=((8, 8),), classes=("cat", "dog"), each=4, splits=("train", "val")
+):
     """A folder of SPLIT/CLASS/*.png, their sizes in turn."""
     for split in splits:
         for name in classes:

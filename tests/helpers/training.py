@@ -1,13 +1,11 @@
-"""Small data sets and short runs."""
+"""Short runs."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from helpers.pictures import random_bytes
 from spitgraph.models.files import read_tensors
 from spitgraph.train import TrainingOptions
 
@@ -26,17 +24,6 @@ SHORT = {
     "devices": "1",
     "quiet": True,
 }
-
-
-def write_pictures(folder, train=40, val=8, side=8, classes=3):
-    """A data set of noise, whose classes differ in brightness."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for seed, (split, count) in enumerate((("train", train), ("test", val))):
-        labels = np.arange(count) % classes
-        images = random_bytes(count, side, side, 3, seed=seed) // classes
-        images += (labels * (255 // classes)).astype(np.uint8)[:, None, None, None]
-        np.savez(folder / f"{split}.npz", images=images, labels=labels)
-    return folder
 
 
 def short(data, out, **options):

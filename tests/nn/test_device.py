@@ -53,12 +53,10 @@ def test_embedder(device, make_tokens, assert_close, token_budget):
     assert_close(there.x.cpu(), here.x, TOLERANCE)
 
 
-@pytest.mark.parametrize("graph_bias", [False, True])
+@pytest.mark.parametrize("options", [{}, {"graph_bias": True}, {"size_bias": True}], ids=str)
 @pytest.mark.parametrize("layout", ["padded", "packed"])
-def test_spit_forward_and_gradients(
-    device, make_tokens, make_model, assert_close, layout, graph_bias
-):
-    model, tokens = make_model(attention=layout, graph_bias=graph_bias), make_tokens()
+def test_spit_forward_and_gradients(device, make_tokens, make_model, assert_close, layout, options):
+    model, tokens = make_model(attention=layout, **options), make_tokens()
     model_there = moved(model, device)
     here = model.forward_tokens(tokens)
     there = model_there.forward_tokens(copy.copy(tokens).to(device))

@@ -1,0 +1,1 @@
+"""Examples, and batches of them: the same on any machine."""

@@ -1,0 +1,1 @@
+"""Labelled pictures, from folders, arrays and data sets of Hugging Face."""

@@ -1,0 +1,1 @@
+"""Training runs: options in, a folder with weights and numbers out."""
