@@ -16,7 +16,6 @@ from collections.abc import Sequence
 
 import torch
 import torch_geometric.transforms as T
-from scipy.stats import binomtest
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Batch
@@ -29,6 +28,7 @@ from spitgraph import TokenData, create_model
 from spitgraph.extractors import Extractor, InterpolationExtractor
 from spitgraph.nn import TokenEmbedder
 from spitgraph.train import Pictures, open_pictures
+from spitgraph.train.evaluation.accuracy import Accuracy
 from spitgraph.transforms import ToSuperpixels
 
 #: Width and depth by model: about 100,000 parameters, as in Dwivedi et al. 2020.
@@ -204,14 +204,13 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, extractor: Extractor, loader: DataLoader) -> int:
-    """How many pictures are classified right."""
+def evaluate(model: nn.Module, extractor: Extractor, loader: DataLoader) -> Accuracy:
     model.eval()
     right = 0
     for batch in loader:
         batch = extractor(batch.to(device_of(model)))
         right += int((model(batch).argmax(dim=1) == batch.y).sum())
-    return right
+    return Accuracy(right, len(loader.dataset))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -242,14 +241,12 @@ def run(args: argparse.Namespace) -> None:
         loader = DataLoader(graphs, args.batch_size, shuffle=True, generator=generator)
         loss, share = train_epoch(model, extractor, loader, optimizer, schedule)
         print(f"epoch {epoch}: loss {loss:.3f}, training accuracy {share:.3f}", flush=True)
-    right = evaluate(model, extractor, to_test)
-    low, high = binomtest(right, len(test)).proportion_ci(method="wilson")
+    accuracy = evaluate(model, extractor, to_test)
     seconds = time.process_time() - began
     size = sum(parameter.numel() for parameter in model.parameters())
     print(
-        f"{args.model}, {args.features}: test accuracy {right / len(test):.3f} "
-        f"({low:.3f}–{high:.3f}); {size:,} parameters, {len(kept):,} pictures, "
-        f"{args.num_tokens} tokens, {seconds:.0f} s of CPU"
+        f"{args.model}, {args.features}: test accuracy {accuracy}; {size:,} parameters, "
+        f"{len(kept):,} pictures, {args.num_tokens} tokens, {seconds:.0f} s of CPU"
     )
 
 
