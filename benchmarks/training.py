@@ -75,7 +75,7 @@ def main() -> None:
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
     add("--ablations", nargs="*", metavar="NAME", help=", ".join(ABLATIONS))
     add("--recipe", default="small-pictures")
-    add("--epochs", type=int, default=20)
+    add("--epochs", type=int, default=30)
     add("--jobs", type=int, default=1, help="runs side by side")
     add("--csv", type=Path, help="write the table here too")
     args, args.flags = parser.parse_known_args()

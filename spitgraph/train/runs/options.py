@@ -158,7 +158,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "std": (0.25, 0.24, 0.26),
         "padding": 3,
         "token_budget": 48,
-        "epochs": 20,
+        "epochs": 30,
         "precision": "bf16",
     },
     "fine-tune": {
