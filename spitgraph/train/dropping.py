@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from spitgraph.batching import image_offsets
 from spitgraph.checks import integer
 from spitgraph.contraction.select import edge_priority
 from spitgraph.data import TokenData
-from spitgraph.nn.sequences import node_offsets
 
 #: Seeds and places are packed into 64 bits together.
 SEED_BITS = 2**31 - 1
@@ -28,7 +28,7 @@ def kept_tokens(tokens: TokenData, budget: int, seeds: Int64[Tensor, " B"]) -> B
         Which of the N tokens are kept.
     """
     budget = integer(budget, "budget")
-    ptr = node_offsets(tokens)
+    ptr = image_offsets(tokens, tokens.num_nodes, seeds.device)
     counts = ptr.diff()
     image = torch.arange(len(counts), device=ptr.device).repeat_interleave(counts)  # [N]
     place = torch.arange(len(image), device=ptr.device) - ptr[image]

@@ -10,7 +10,7 @@ import torch
 from helpers.labelled import break_file, npz_folder, picture_folder
 from helpers.pictures import rgb
 from helpers.places import REPOSITORY
-from spitgraph import InterpolationExtractor, PatchTokenizer, SuperpixelTokenizer
+from spitgraph import InterpolationExtractor, PatchTokenizer, SuperpixelTokenizer, train
 from spitgraph.train import Augmentation, ImageData
 
 lightning = pytest.importorskip("lightning.pytorch")
@@ -226,7 +226,7 @@ def test_label_maps_of_validation_are_kept(folder, tmp_path, assert_same):
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"workers": -1}, "workers must be at least 0"),
         ({"limit": 2}, "2 pictures are too few for 3 classes"),
-        ({"tokens_per_batch": 9}, "tokens_per_batch needs the tokenizer"),
+        ({"tokens_per_batch": 0}, "tokens_per_batch must be at least 1"),
         ({"extractor": InterpolationExtractor()}, "an extractor needs the tokenizer too"),
         ({"tokenizer": "patch"}, "tokenizer must be a Tokenizer, got 'patch'"),
         ({"augmentation": 3}, "augmentation must be an Augmentation, got 3"),
@@ -262,6 +262,12 @@ def test_a_trainer_that_divides_batches_itself_is_refused(folder):
         data.setup("fit")
 
 
+def test_a_token_total_needs_a_tokenizer_once_training_begins(folder):
+    data = ImageData(folder, tokens_per_batch=9)
+    with pytest.raises(ValueError, match="tokens_per_batch needs the tokenizer"):
+        data.setup("fit")
+
+
 def imported_at_once(path):
     """What a file of spitgraph.train imports as it is imported."""
     nodes = [
@@ -275,11 +281,14 @@ def imported_at_once(path):
 
 def test_lightning_is_imported_where_it_is_needed():
     package = REPOSITORY / "spitgraph" / "train"
-    waiting, found = [package / "__init__.py"], set()
+    files = {package / f"{place.replace('.', '/')}.py" for place in train._MODULES.values()}
+    needing = {package / f"{name}.py" for name in ("classifier", "data/image_data", "runs/run")}
+    assert needing < files
+    waiting, found = [*(files - needing)], set()
     while waiting:
         new = imported_at_once(waiting.pop()) - found
         found |= new
-        own = [name.removeprefix("spitgraph.train.") for name in new]
+        own = [name.removeprefix("spitgraph.train.").replace(".", "/") for name in new]
         waiting += [package / f"{name}.py" for name in own if (package / f"{name}.py").exists()]
     assert "spitgraph.train.pictures.base" in found
     assert not [name for name in found if name.startswith("lightning")]

@@ -35,10 +35,10 @@ def test_a_draw_does_not_depend_on_the_batch():
 
 
 def test_every_token_is_drawn_as_often():
-    """Binomial: 4000 draws of 4 out of 16 give 1000 ± 4·27."""
-    draws = kept([noise(4, 4)] * 4000, 4, list(range(4000)))
+    """Binomial: 1000 draws of 4 out of 16 give 250 ± 4·14."""
+    draws = kept([noise(4, 4)] * 1000, 4, list(range(1000)))
     times = torch.stack(draws).sum(dim=0)
-    assert (times - 1000).abs().max() < 110
+    assert (times - 250).abs().max() < 56
     pairs = torch.stack(draws).float()
-    both = (pairs.T @ pairs).fill_diagonal_(0)  # 4000 · (4·3)/(16·15) = 200 of each pair
-    assert abs(both[both > 0].mean() - 200) < 1 and both.max() < 270
+    both = (pairs.T @ pairs).fill_diagonal_(0)  # 1000 · (4·3)/(16·15) = 50 of each pair
+    assert abs(both[both > 0].mean() - 50) < 0.5 and both.max() < 85

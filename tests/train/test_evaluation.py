@@ -18,7 +18,7 @@ ALL = {"train": TRAIN, "neighbours": (5, 20), "probe": True, "progress": False, 
 
 
 def model(name="spit_tiny_16", **options):
-    options = TINY | {"num_classes": 3} | options
+    options = TINY | {"num_classes": 3, "sigma": 0.025} | options
     if not name.startswith("vit"):
         options = {"num_tokens": 7} | options
     return randomised(create_model(name, **options))

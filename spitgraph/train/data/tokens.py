@@ -6,10 +6,15 @@ import torch
 from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
 
+from spitgraph.attributes import ATTRIBUTES
+from spitgraph.batching import without_attribute
 from spitgraph.data import TokenData
 from spitgraph.extractors import Extractor
 from spitgraph.tokenizers import VoronoiTokenizer
 from spitgraph.tokenizers.base import Tokenizer
+
+#: What models read of tokens; see `TokenEmbedder` and `Backbone`.
+READ = ("x", "edge_index", "edge_attr", "pos", "size", "image_size")
 
 
 def tokens_of(
@@ -24,10 +29,19 @@ def tokens_of(
         images: RGB, uint8 or float32 in [0, 1].
         seeds: [B], what a tokenizer that draws at random draws each picture's tokens by.
         tokenizer: τ.
-        extractor: φ; where it is given, the batch holds `x`, and no pixels any more.
+        extractor: φ; where it is given, the batch holds `x` and what else models read, and
+            neither pixels nor the map of them any more.
     """
     tokens = seeded(tokenizer, seeds)(list(images))
-    return tokens if extractor is None else extractor(tokens).without_pixels()
+    return tokens if extractor is None else lightened(extractor(tokens))
+
+
+def lightened(tokens: TokenData) -> TokenData:
+    """Tokens without what no model reads: every tensor costs a worker's batch time on its way."""
+    for name in ATTRIBUTES:
+        if name in tokens and name not in READ:
+            tokens = without_attribute(tokens, name)
+    return tokens
 
 
 def seeded(tokenizer: Tokenizer, seeds: Int64[Tensor, " B"]) -> Tokenizer:

@@ -4,11 +4,11 @@ import csv
 import errno
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Any
+
+from spitgraph.models.files import written_beside
 
 
 def check_table(path: str | os.PathLike[str], columns: Iterable[str]) -> None:
@@ -69,7 +69,8 @@ def append_row(path: str | os.PathLike[str], row: Mapping[str, Any]) -> None:
     writer.writerow(row)
     gap = "\n" if before and not before.endswith(("\n", "\r")) else ""
     place.parent.mkdir(parents=True, exist_ok=True)
-    replace(place, before + gap + text.getvalue())
+    with written_beside(place) as unfinished:
+        unfinished.write_bytes((before + gap + text.getvalue()).encode())
 
 
 def whole(path: Path) -> str:
@@ -84,28 +85,3 @@ def whole(path: Path) -> str:
 def header(text: str) -> list[str]:
     """The first row of a table; none of an empty one."""
     return next(csv.reader(StringIO(text, newline="")), [])
-
-
-def replace(place: Path, text: str) -> None:
-    """Write a whole file or, when anything goes wrong, leave what was there."""
-    number, unfinished = mkstemp(dir=place.parent, prefix=f".{place.name}-")
-    try:
-        with open(number, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(unfinished, mode_of(place))
-        os.replace(unfinished, place)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(unfinished)
-        raise
-
-
-def mode_of(place: Path) -> int:
-    """Who may read and write what is there; of a new file, as the process makes them."""
-    with suppress(FileNotFoundError):
-        return place.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
