@@ -70,6 +70,7 @@ def test_a_run_leaves_numbers_curves_and_weights(data, tmp_path):
     assert steps["step"].tolist() == list(range(10)) and epochs["epoch"].tolist() == [0, 1]
     assert epochs["loss"].tolist() == pytest.approx(steps.groupby("epoch")["loss"].mean().tolist())
     assert epochs["val_accuracy"].max() == pytest.approx(records.best)
+    assert ((steps["waited"] > 0) & (steps["waited"] < steps["seconds"])).all()
     assert json.loads((folder / "options.json").read_text())["num_tokens"] == 6
     assert (folder / "command.txt").read_text() == f"spitgraph train --resume {folder}\n"
     model = model_from_weights(folder / "weights.safetensors")

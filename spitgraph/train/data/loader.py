@@ -1,6 +1,8 @@
 """A data loader that says where it is, and begins there."""
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -24,6 +26,9 @@ class ResumableLoader(DataLoader[Examples]):
         note: Called with every batch as it is handed out.
         consumed: Says how many batches of this epoch have been learned from, where that is not how
             many were handed out.
+
+    Attributes:
+        waited: Seconds that went by between asking for batches and having them.
     """
 
     def __init__(
@@ -47,14 +52,25 @@ class ResumableLoader(DataLoader[Examples]):
         self.keys, self._note, self._consumed = sampler, note, consumed
         self._epoch: int | None = None
         self._handed = 0
+        self.waited = 0.0
 
     def __iter__(self) -> Iterator[Examples]:  # type: ignore[override]
         sampler = self.keys
         self._epoch, self._handed = sampler.epoch, sampler.start
-        for batch in super().__iter__():
+        batches = super().__iter__()
+        for batch in self._timed(one_ahead(batches) if self.num_workers else batches):
             self._handed += 1
             if self._note is not None:
                 self._note(batch)
+            yield batch
+
+    def _timed(self, batches: Iterator[Examples]) -> Iterator[Examples]:
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            self.waited += time.perf_counter() - start
+            if batch is None:
+                return
             yield batch
 
     def state_dict(self) -> dict[str, int]:
@@ -68,3 +84,15 @@ class ResumableLoader(DataLoader[Examples]):
         """Begin at a position."""
         self.keys.load_state_dict(state)
         self._epoch = None
+
+
+def one_ahead(batches: Iterator[Examples]) -> Iterator[Examples]:
+    """The same, each fetched while the one before is learned from.
+
+    What a worker has made still has to be taken in, tensor by tensor: a thread does that meanwhile.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as ahead:
+        coming = ahead.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = ahead.submit(next, batches, None)
+            yield batch

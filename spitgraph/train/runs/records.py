@@ -25,7 +25,7 @@ class Records(Callback):
     """Writes `steps.csv`, `metrics.csv`, `curves.png` and weights into a run's folder.
 
     A step's row has `loss` (of all processes), `learning_rate`, `seconds` from the end of the step
-    before to its own end, and `waited`, those of them that went by before it had its batch. An
+    before to its own end, and `waited`, those of them in which its batch was waited for. An
     epoch's row has the mean loss, what was measured on validation pictures, the seconds of its
     steps, the share of them that were waited, pictures a second over all processes, and how many
     pictures could not be read so far.
@@ -43,7 +43,7 @@ class Records(Callback):
         self.epochs: list[dict[str, Any]] = []
         self.best = -1.0
         self._arguments: dict[str, Any] | None = None
-        self._ended = self._begun = time.perf_counter()
+        self._ended, self._waited = time.perf_counter(), 0.0
 
     def setup(self, trainer: Trainer, classifier: Any, stage: str) -> None:
         """Note what the model is, before a strategy cuts it into shards."""
@@ -58,13 +58,7 @@ class Records(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, classifier: Any) -> None:
         """Note the time."""
-        self._ended = time.perf_counter()
-
-    def on_train_batch_start(
-        self, trainer: Trainer, classifier: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Note when the batch was there."""
-        self._begun = time.perf_counter()
+        self._ended, self._waited = time.perf_counter(), waited(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, classifier: Any, outputs: Any, batch: Any, batch_idx: int
@@ -77,11 +71,11 @@ class Records(Callback):
                 "loss": trainer.callback_metrics["loss"],  # waits for no device
                 "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
                 "pictures": len(batch),
-                "waited": self._begun - self._ended,
+                "waited": waited(trainer) - self._waited,
                 "seconds": time.perf_counter() - self._ended,
             }
         )
-        self._ended = time.perf_counter()
+        self._ended, self._waited = time.perf_counter(), waited(trainer)
 
     def on_validation_epoch_end(self, trainer: Trainer, classifier: Any) -> None:
         """Note what an epoch came to, and write it all."""
@@ -131,6 +125,11 @@ class Records(Callback):
         for name, rows in (("steps.csv", self.steps), ("metrics.csv", self.epochs)):
             with unless_full(self.folder / name), written_beside(self.folder / name) as unfinished:
                 pd.DataFrame(plain(rows)).to_csv(unfinished, index=False)
+
+
+def waited(trainer: Trainer) -> float:
+    """Seconds that training has waited for batches; 0 of loaders that do not say it."""
+    return getattr(trainer.train_dataloader, "waited", 0.0)
 
 
 def of_model(state: dict[str, Any]) -> dict[str, Any]:
