@@ -44,6 +44,13 @@ def test_weights_keep_their_own_tokens_or_get_others(weights):
     assert isinstance(other.tokenizer, SuperpixelTokenizer) and other.tokenizer.num_tokens == 6
 
 
+def test_other_counts_leave_the_rest_of_the_tokenizer(tmp_path):
+    path = tmp_path / "fine.safetensors"
+    save_weights(create_model("spit_tiny_16", **TINY, num_tokens=9, quality="fine"), path)
+    tokenizer = begun(weights=str(path), num_tokens=5).tokenizer
+    assert (tokenizer.num_tokens, tokenizer.quality) == (5, "fine")
+
+
 def test_a_head_of_other_classes_is_new_and_of_as_many_stays(weights):
     kept, new = begun(weights=weights), begun(weights=weights, num_classes=3)
     assert kept.head.weight.abs().mean() > 5 * new.head.weight.abs().mean()  # initial: std .02

@@ -35,7 +35,12 @@ class TrainingOptions:
     bins: int = option(16, "β, bins a side of the token vectors", "model")
     sigma: float | None = option(None, "σ of the token vectors, default: by β", "model")
     gradient: bool = option(True, "token vectors hold gradient histograms", "model")
-    quality: str = option("fast", "rule of the superpixels", "model", ("fast", "fine"))
+    quality: str | None = option(
+        None,
+        "rule of the superpixels, default: fast, or what WEIGHTS say",
+        "model",
+        ("fast", "fine"),
+    )
     compactness: float | None = option(None, "of superpixels, default: the model's", "model")
     init_values: float = option(1e-5, "what LayerScale starts at", "model")
     drop_path: float = option(0.0, "probability that a picture skips the last block", "model")

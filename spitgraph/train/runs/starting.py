@@ -107,8 +107,8 @@ def tokenizer_options(
         return {} if count is None else {"patch_size": patch_side(count, image_size)}
     told: dict[str, Any] = {} if count is None else {"num_tokens": count}
     if tokenizer == "superpixel":
-        told["quality"] = options.quality
-        told |= {} if options.compactness is None else {"compactness": options.compactness}
+        own = {"quality": options.quality, "compactness": options.compactness}
+        told |= {name: value for name, value in own.items() if value is not None}
     return told
 
 
