@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pretrained import read_weights, settings_of
+from pretrained import settings_of
 
 from spitgraph import TokenData, create_model, explain, from_vit, segment
 from spitgraph.images import load_image
+from spitgraph.models.files import read_state
 
 COFFEE = Path(__file__).resolve().parent.parent / "examples" / "pictures" / "coffee.jpg"
 #: Steps of the deletion curve.
@@ -80,7 +81,7 @@ def make_model(args: argparse.Namespace) -> torch.nn.Module:
     if args.weights is None:
         torch.manual_seed(0)
         return create_model(args.model).eval()
-    state = read_weights(args.weights)
+    state = read_state(args.weights)
     return from_vit(state, **settings_of(state))
 
 

@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 import torch
 from machine import processor
 from PIL import Image
-from pretrained import read_weights, settings_of
+from pretrained import settings_of
 from torch import nn
 from tqdm import tqdm
 
 from spitgraph import SPiT, explain, from_vit, kernels
 from spitgraph.images import load_image
+from spitgraph.models.files import read_state
 
 try:
     import pandas as pd
@@ -265,7 +266,7 @@ def results(
 ) -> tuple[list[dict[str, Any]], float]:
     """Rows of a share of the pictures, which has a process of its own, and the probe's accuracy."""
     torch.set_num_threads(options.threads)
-    weights = read_weights(options.weights)
+    weights = read_state(options.weights)
     patch_size = weights["patch_embed.proj.weight"].shape[-1]
     options.num_tokens = (options.image_size // patch_size) ** 2
     classes = sorted(path.name for path in (options.images / "train").iterdir() if path.is_dir())

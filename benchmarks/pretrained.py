@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -20,11 +19,6 @@ class Picture(NamedTuple):
 
     path: Path
     label: int
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """A ViT's state dict, in single precision."""
-    return {name: value.float() for name, value in load_file(path).items()}
 
 
 def settings_of(state: dict[str, Tensor]) -> dict[str, Any]:

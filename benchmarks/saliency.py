@@ -38,7 +38,7 @@ import numpy as np
 import torch
 from machine import processor
 from PIL import Image
-from pretrained import read_weights, settings_of
+from pretrained import settings_of
 from saliency_sets import (
     COLUMNS,
     Picture,
@@ -61,6 +61,7 @@ from spitgraph import (
     kernels,
     segment,
 )
+from spitgraph.models.files import read_state
 from spitgraph.segment.filters import FILTERS
 
 #: Of which features, in the second table.
@@ -74,7 +75,7 @@ Masks = tuple[torch.Tensor, torch.Tensor]  # mask and soft map, [H, W]
 
 def read_vit(path: Path) -> SPiT:
     """The ViT."""
-    state = read_weights(path)
+    state = read_state(path)
     return from_vit(state, **settings_of(state))
 
 

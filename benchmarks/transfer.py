@@ -24,13 +24,14 @@ from typing import Any
 
 import torch
 from machine import description
-from pretrained import Picture, labels, pictures, read_weights, settings_of
+from pretrained import Picture, labels, pictures, settings_of
 from torch import Tensor
 from torch_geometric.utils import scatter
 from tqdm import tqdm
 
 from spitgraph import RegionPool, SPiT, TokenData, create_model, from_vit, retrofit, save_weights
 from spitgraph.models import configuration_of
+from spitgraph.models.files import read_state
 from spitgraph.models.from_vit import TOKENIZERS
 from spitgraph.train import adapter_parameters, distill
 
@@ -183,7 +184,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for models that learned")
     parser.add_argument("--csv", type=Path)
     args = parser.parse_args()
-    ways = Ways(read_weights(args.weights), args)
+    ways = Ways(read_state(args.weights), args)
     args.train = pictures(args.images / "train", args.train_pictures)
     args.val = pictures(args.images / "val", args.val_pictures)
     args.lessons = args.train

@@ -35,19 +35,16 @@ def evaluated_model(args: argparse.Namespace) -> "spitgraph.SPiT":
 
 def plain_vit(args: argparse.Namespace) -> "spitgraph.SPiT":
     """A pretrained plain ViT's weights, on the regions that are asked for."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from spitgraph import from_vit
+    from spitgraph.models.files import read_state
 
     told = {name: getattr(args, name) for name in OF_VITS if getattr(args, name) is not None}
     if args.num_tokens is not None:
         told["num_tokens"] = args.num_tokens
     check_ordinary(args.vit)
     try:
-        state = {name: value.float() for name, value in load_file(args.vit).items()}
-        return from_vit(state, tokenizer=args.tokenizer or "patch", **told)
-    except (OSError, SafetensorError, TypeError, ValueError) as error:
+        return from_vit(read_state(args.vit), tokenizer=args.tokenizer or "patch", **told)
+    except (OSError, TypeError, ValueError) as error:
         raise CommandError(f"{args.vit}: no model: {cause(error)}") from error
 
 

@@ -100,9 +100,7 @@ class Configuration:
 
     def tokenizer(self) -> Tokenizer:
         """τ."""
-        family = FAMILIES[self.family]
-        given = family.arguments(self) if family.arguments else self.options
-        return family.tokenizer(**given)
+        return FAMILIES[self.family].tokenizer(**self.options)
 
     def arguments(self) -> dict[str, Any]:
         """Arguments of `create_model` that make this model again, defaults spelled out."""

@@ -52,7 +52,6 @@ class Family:
         defaults: What σ and the tokenizer's options are where nothing is said.
         options: The tokenizer's arguments, which are also overrides of `create_model`.
         mode: How φ samples colour, or what tells it from a configuration.
-        arguments: The tokenizer's arguments from a configuration, if those are not its options.
     """
 
     name: str
@@ -61,7 +60,6 @@ class Family:
     defaults: Callable[[Asked], dict[str, Any]]
     options: tuple[str, ...] = ()
     mode: str | Callable[[Any], str] = "bilinear"
-    arguments: Callable[[Any], dict[str, Any]] | None = None
 
 
 #: All families, by name.

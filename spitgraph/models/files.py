@@ -140,6 +140,11 @@ def read_tensors(
         raise ValueError(f"cannot read weights from '{os.fspath(path)}': {reason}") from error
 
 
+def read_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors in a file, in single precision; see `read_tensors`."""
+    return {name: value.float() for name, value in read_tensors(path)[0].items()}
+
+
 def read_safetensors(
     path: str | os.PathLike[str],
 ) -> tuple[dict[str, Tensor], dict[str, Any] | None]:

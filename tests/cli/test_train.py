@@ -22,17 +22,19 @@ def data(tmp_path):
 
 
 def test_it_trains_and_goes_on(run, data, tmp_path):
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole, longer, other = (tmp_path / name for name in ("whole", "longer", "other"))
     status, text, errors = run("train", data, "-o", whole, "--epochs", 2, *SMALL)
     assert (status, errors) == (DONE, "")
     assert text.startswith("accuracy 0.") and "after epoch 2" in text and str(whole) in text
-    # an epoch of one that is told to be two: the schedule is that of two from the beginning
-    run("train", data, "-o", cut, "--epochs", 2, *SMALL, "--no-flip")
-    options = json.loads((cut / "options.json").read_text())
+    run("train", data, "-o", longer, "--epochs", 1, *SMALL)
+    status, _, errors = run("train", "--resume", longer, "--epochs", 2)
+    assert (status, errors) == (DONE, "") and "epoch 2" in text
+    rows = (longer / "metrics.csv").read_text().splitlines()
+    assert len(rows) == 3, "a header and two epochs"
+    run("train", data, "-o", other, "--epochs", 2, *SMALL, "--no-flip")
+    options = json.loads((other / "options.json").read_text())
     assert options["flip"] is False and options["width"] == 16
-    status, text, errors = run("train", "--resume", whole)
-    assert (status, errors) == (DONE, "")
-    assert not same_weights(whole / "weights.safetensors", cut / "weights.safetensors")
+    assert not same_weights(whole / "weights.safetensors", other / "weights.safetensors")
 
 
 @pytest.mark.parametrize(

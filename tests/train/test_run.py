@@ -207,6 +207,7 @@ def test_a_folder_holds_one_run(data, tmp_path):
         ({"ema": 1.0}, "ema must be below 1"),
         ({"ema": 0.9, "strategy": "fsdp"}, "sharded"),
         ({"vit": "some.safetensors"}, "width is told by vit"),
+        ({"weights": "some.safetensors"}, "width is told by weights"),
     ],
 )
 def test_what_is_refused_leaves_no_folder(data, tmp_path, wrong, said):

@@ -2,10 +2,7 @@
 
 import hashlib
 import logging
-import os
-import secrets
 import zlib
-from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from torch import Tensor
 
 from spitgraph.checks import file_path
 from spitgraph.hierarchy import Hierarchy
+from spitgraph.models.files import written_beside
 from spitgraph.tokenizers import SuperpixelTokenizer
 from spitgraph.tokenizers.base import Tokenizer
 
@@ -71,13 +69,9 @@ class LabelMapCache(Tokenizer):
         absent = [index for index, held in enumerate(found) if held is None]
         if absent:
             made = self.tokenizer.hierarchy([images[index] for index in absent])
-            if len(absent) == len(images):
-                found = list(divided(made))
-            else:
-                for index, held in zip(absent, divided(made), strict=True):
-                    found[index] = held
-            for index in absent:
-                self._keep(places[index], found[index])
+            for index, held in zip(absent, divided(made), strict=True):
+                found[index] = held
+                self._keep(places[index], held)
             if len(absent) == len(images):
                 return made
         return joined([held for held in found if held is not None], device)
@@ -92,17 +86,14 @@ class LabelMapCache(Tokenizer):
         name = digest.hexdigest()
         return self.folder / name[:2] / name[2:]
 
-    def _keep(self, place: Path, levels: "Levels | None") -> None:
-        if levels is None or not self._is_writable:
+    def _keep(self, place: Path, levels: "Levels") -> None:
+        if not self._is_writable:
             return
-        beside = place.with_name(f"{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             place.parent.mkdir(exist_ok=True)
-            beside.write_bytes(packed(levels))
-            os.replace(beside, place)
+            with written_beside(place) as unfinished:
+                unfinished.write_bytes(packed(levels))
         except OSError as error:
-            with suppress(OSError):
-                beside.unlink()
             self._is_writable = False
             _log.warning("label maps are kept no longer: %s", error)
 

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from spitgraph.checks import file_path
+from spitgraph.models.files import written_beside
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 from spitgraph.tokenizers.base import Tokenizer
 from spitgraph.train.data.examples import EvaluationExamples, Example
@@ -58,9 +59,8 @@ def token_counts(
     counts[counts == 0] = counts.max()
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_name(f"{place.stem}.{os.getpid()}.npy")
-        np.save(beside, counts)
-        os.replace(beside, place)
+        with written_beside(place) as unfinished:
+            np.save(unfinished, counts)
     return counts
 
 

@@ -15,7 +15,7 @@ from spitgraph.decoding import UnreadableImageError
 from spitgraph.models.wrappers import unwrapped
 from spitgraph.nn import SPiT
 from spitgraph.tokenizers import Tokenizer
-from spitgraph.train.augmentation.views import centre_view
+from spitgraph.train.augmentation.augmentation import evaluation_view
 from spitgraph.train.data.tokens import seeded
 from spitgraph.train.draws import example_seed
 from spitgraph.train.evaluation.accuracy import check_finite
@@ -48,7 +48,7 @@ class Reading:
 
     Attributes:
         batch_size: Pictures at once.
-        image_size: Side of the square that is read, see `centre_view`; None: all, as it is.
+        image_size: Side of the square that is read, see `evaluation_view`; None: all, as it is.
         seed: Of random cells, with the picture's index, and of what `at_most` chooses.
         draw: Another number for each set of pictures, so that none shares its cells with one of
             the same index in another set: that would bring them nearer.
@@ -67,10 +67,7 @@ class Reading:
 
     def picture(self, pictures: Pictures, index: int) -> UInt8[Tensor, "3 _H _W"]:
         """One picture, of the size that is asked for."""
-        picture = pictures.picture(index)
-        if self.image_size is None:
-            return picture
-        return torch.from_numpy(centre_view(picture.numpy(), self.image_size))
+        return evaluation_view(pictures.picture(index), self.image_size)
 
 
 def read_features(model: SPiT, pictures: Pictures, reading: Reading, *, head: bool) -> Features:

@@ -131,8 +131,9 @@ class TrainingOptions:
         start = "weights" if self.weights is not None else "vit"
         if getattr(self, start) is None:
             return
+        told = OF_NEW_MODELS if start == "vit" else (*OF_NEW_MODELS, "mean", "std")
         for part in fields(self):
-            if part.name in OF_NEW_MODELS and getattr(self, part.name) != part.default:
+            if part.name in told and getattr(self, part.name) != part.default:
                 raise ValueError(f"{part.name} is told by {start}: leave it out")
 
     @classmethod

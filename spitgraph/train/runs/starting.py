@@ -5,7 +5,7 @@ from typing import Any
 
 from spitgraph.models import configuration_of, create_model, from_vit, model_from_weights
 from spitgraph.models.factory import build_head
-from spitgraph.models.files import read_tensors
+from spitgraph.models.files import read_state
 from spitgraph.models.from_vit import TOKENIZERS
 from spitgraph.models.retokenize import retokenized
 from spitgraph.nn import SPiT
@@ -76,11 +76,10 @@ def from_own(options: TrainingOptions, image_size: tuple[int, int] | None) -> SP
 def from_plain(options: TrainingOptions, image_size: tuple[int, int] | None) -> SPiT:
     """A model of a plain ViT's weights."""
     assert options.vit is not None
-    tensors, _ = read_tensors(options.vit)
     tokenizer = options.tokenizer or "superpixel"
     told = {} if tokenizer == "patch" else tokenizer_options(options, image_size)
     return from_vit(
-        {name: value.float() for name, value in tensors.items()},
+        read_state(options.vit),
         tokenizer=tokenizer,
         mean=options.mean,
         std=options.std,
