@@ -78,7 +78,10 @@ def random_state() -> Mapping[str, Tensor]:
         shapes |= layer(block + "attn.proj", 192, 192) | layer(block + "norm2", 192)
         shapes |= layer(block + "mlp.fc1", 768, 192) | layer(block + "mlp.fc2", 192, 768)
     shapes |= layer("norm", 192) | layer("head", 1000, 192)
-    return {name: 0.02 * torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    return {
+        name: ("norm" in name) + 0.1 * torch.randn(shape, generator=generator)
+        for name, shape in shapes.items()
+    }
 
 
 def layer(name: str, *shape: int) -> dict[str, tuple[int, ...]]:

@@ -42,7 +42,7 @@ def tokenize(path: Path, num_tokens: int) -> TokenData:
 def describe(tokens: TokenData) -> None:
     height, width = tokens.image_size[0].tolist()
     print(f"{width}×{height} pixels, {tokens.num_nodes} tokens, {tokens.num_edges // 2} borders")
-    print(f"vectors {list(tokens.x.shape)}, levels of {tokens.tree.level_sizes} regions")
+    print(f"vectors {list(tokens.x.shape)}, {tokens.tree.depth} levels: {tokens.tree.image_counts[0]} regions")
     largest = int(tokens.size.argmax())
     x, y = tokens.pos[largest].tolist()
     red, green, blue = (255 * tokens.color[largest]).round().int().tolist()

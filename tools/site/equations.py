@@ -8,6 +8,8 @@ from latex2mathml.converter import convert
 #: What pymdownx.arithmatex (generic) makes of `$…$`, `$$…$$` and fences of `math`.
 INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.S)
 DISPLAYED = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.S)
+#: Bars of sizes and norms, around which operators would have room.
+BAR = re.compile(r'<mo(?: stretchy="false")?>(&#x0007C;|&#x02016;)</mo>')
 
 
 def on_page_content(content: str, **_: object) -> str:
@@ -20,4 +22,5 @@ def on_page_content(content: str, **_: object) -> str:
 
 def mathml(equation: str, display: str) -> str:
     """An equation in TeX, escaped as HTML, as a `math` element."""
-    return convert(html.unescape(equation).strip(), display=display)
+    made = convert(html.unescape(equation).strip(), display=display)
+    return BAR.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', made)
