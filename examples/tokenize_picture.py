@@ -27,7 +27,9 @@ def main() -> None:
         describe(tokens)
         if args.out:
             torch.save(tokens, args.out)
-            again = torch.load(args.out)  # needs to know the class: `from spitgraph import TokenData`
+            again = torch.load(
+                args.out
+            )  # needs to know the class: `from spitgraph import TokenData`
             print(f"{args.out}: {again.num_nodes} tokens")
     except (OSError, ValueError) as error:
         parser.exit(2, f"{parser.prog}: {' '.join(str(error).split())}\n")
@@ -42,7 +44,7 @@ def tokenize(path: Path, num_tokens: int) -> TokenData:
 def describe(tokens: TokenData) -> None:
     height, width = tokens.image_size[0].tolist()
     print(f"{width}×{height} pixels, {tokens.num_nodes} tokens, {tokens.num_edges // 2} borders")
-    print(f"vectors {list(tokens.x.shape)}, {tokens.tree.depth} levels: {tokens.tree.image_counts[0]} regions")
+    print(f"vectors {list(tokens.x.shape)}, regions by level {tokens.tree.image_counts[0]}")
     largest = int(tokens.size.argmax())
     x, y = tokens.pos[largest].tolist()
     red, green, blue = (255 * tokens.color[largest]).round().int().tolist()
@@ -53,7 +55,9 @@ def describe(tokens: TokenData) -> None:
     from_it = tokens.edge_index[0] == largest
     border = tokens.edge_attr[from_it, 0]
     neighbour = int(tokens.edge_index[1, from_it][border.argmax()])
-    print(f"of its {len(border)} neighbours, token {neighbour} shares most: {border.max():.0f} sides")
+    print(
+        f"of its {len(border)} neighbours, token {neighbour} shares most: {border.max():.0f} sides"
+    )
 
 
 if __name__ == "__main__":
