@@ -58,7 +58,7 @@ fix: $(VENV)/.ready-lint  ## correct style as far as that goes by itself
 	$(BIN)/python -m ruff format .
 
 docs: $(VENV)/.ready-docs  ## build the documentation as a site: out/site/index.html
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict $(ARGS)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
 	@echo "Open out/site/index.html."
 
 bench: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure partition quality (ARGS for the script)

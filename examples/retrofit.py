@@ -43,6 +43,8 @@ def main() -> None:
 @torch.inference_mode()
 def compare(args: argparse.Namespace) -> None:
     said = {"mean": args.mean, "std": args.std, "activation": args.activation}
+    if args.weights is None:
+        print("No WEIGHTS: these are random, and the features mean nothing.")
     state = read_state(args.weights) if args.weights else random_state()
     on_patches = from_vit(state, **said).eval()
     on_superpixels = from_vit(
@@ -65,7 +67,6 @@ def compare(args: argparse.Namespace) -> None:
 
 def random_state() -> Mapping[str, Tensor]:
     """What a file of a ViT-Ti/16 for 224×224 would hold, with timm's names and random weights."""
-    print("No WEIGHTS: these are random, and the features mean nothing.")
     generator = torch.Generator().manual_seed(0)
     shapes = {
         "cls_token": (1, 1, 192),

@@ -8,16 +8,24 @@ from latex2mathml.converter import convert
 #: What pymdownx.arithmatex (generic) makes of `$…$`, `$$…$$` and fences of `math`.
 INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.S)
 DISPLAYED = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.S)
+#: Characters of TeX that a phone's line has room for, about.
+LONG = 45
 #: Bars of sizes and norms, around which operators would have room.
 BAR = re.compile(r'<mo(?: stretchy="false")?>(&#x0007C;|&#x02016;)</mo>')
 
 
 def on_page_content(content: str, **_: object) -> str:
     """Replace a page's equations in TeX."""
-    content = INLINE.sub(lambda found: mathml(found[1], "inline"), content)
+    content = INLINE.sub(inline, content)
     return DISPLAYED.sub(
         lambda found: f'<div class="equation">{mathml(found[1], "block")}</div>', content
     )
+
+
+def inline(found: re.Match[str]) -> str:
+    """An equation amid a line; a long one scrolls where the line is too short for it."""
+    made = mathml(found[1], "inline")
+    return f'<span class="long-equation">{made}</span>' if len(found[1]) > LONG else made
 
 
 def mathml(equation: str, display: str) -> str:

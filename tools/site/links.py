@@ -30,6 +30,8 @@ PICTURES = {".jpg", ".png", ".svg"}
 #: Names of languages for highlighting.
 LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".cff": "yaml", "": "make"}
 LINK = re.compile(r"(\]\(|\b(?:src|href)=\")([^)#\s\"]+)")
+#: A link that says no more than the name of the document that it leads to.
+FILE_NAME = re.compile(r"\[([\w/-]+\.md)\]\(([^)#\s]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -59,12 +61,22 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return markdown  # its links are right already
     here = posixpath.dirname(page.file.src_uri)
 
+    def named(match: re.Match[str]) -> str:
+        path = target(source, match[2])
+        return f"[{title(path)}]({match[2]}" if path and path.name == match[1] else match[0]
+
     def led(match: re.Match[str]) -> str:
         path = target(source, match[2])
         place = None if path is None else place_of(path)
         return match[0] if place is None else match[1] + posixpath.relpath(place, here or ".")
 
-    return LINK.sub(led, markdown)
+    return LINK.sub(led, FILE_NAME.sub(named, markdown))
+
+
+def title(document: Path) -> str:
+    """What a document calls itself."""
+    found = re.search(r"^# (.+)$", document.read_text(encoding="utf8"), re.M)
+    return found[1] if found else document.name
 
 
 def linked(document: Path, text: str) -> list[Path]:

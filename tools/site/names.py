@@ -5,13 +5,18 @@ a cross-reference; what it leads to is found by mkdocs-autorefs, which leaves it
 """
 
 import ast
+import logging
 import re
+import zlib
 from functools import cache
 from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
 
 PACKAGE = Path(__file__).resolve().parents[2] / "spitgraph"
 #: What holds no references: headings, links, blocks of code, and where there are some already.
 CLOSED = re.compile(r"(<(h[1-6]|a|pre|autoref)\b.*?</\2>)", re.S)
+log = logging.getLogger(f"mkdocs.hooks.{__name__}")
 NAME = re.compile(r"<code>([A-Za-z_][\w.]*)(\(\))?</code>")
 
 
@@ -22,6 +27,16 @@ def on_page_content(content: str, **_: object) -> str:
         parts += [NAME.sub(reference, content[end : closed.start()]), closed[0]]
         end = closed.end()
     return "".join([*parts, NAME.sub(reference, content[end:])])
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Warn of public names that the reference lacks; a strict build fails then."""
+    content = Path(config.site_dir, "objects.inv").read_bytes()
+    lines = zlib.decompress(content.split(b"zlib.\n", 1)[1]).decode("utf8").splitlines()
+    there = {line.split()[0] for line in lines}
+    missing = {path for path in public_names().values() if path not in there}
+    for path in sorted(missing - {path for path in missing if path.rpartition(".")[2].isupper()}):
+        log.warning("The reference has no %s", path)
 
 
 def reference(found: re.Match[str]) -> str:
