@@ -34,9 +34,12 @@ def on_post_build(config: MkDocsConfig) -> None:
     content = Path(config.site_dir, "objects.inv").read_bytes()
     lines = zlib.decompress(content.split(b"zlib.\n", 1)[1]).decode("utf8").splitlines()
     there = {line.split()[0] for line in lines}
-    missing = {path for path in public_names().values() if path not in there}
-    for path in sorted(missing - {path for path in missing if path.rpartition(".")[2].isupper()}):
-        log.warning("The reference has no %s", path)
+    packages = {path.rpartition(".")[0] for path in there}
+    wanted = {path for path in public_names().values() if path.rpartition(".")[0] in packages}
+    wanted |= {f"{module}.{name}" for name, module in top_level().items()}
+    for path in sorted(wanted - there):
+        if not path.rpartition(".")[2].isupper():  # constants have no docstrings
+            log.warning("The reference has no %s", path)
 
 
 def reference(found: re.Match[str]) -> str:
