@@ -12,6 +12,8 @@ DISPLAYED = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.
 LONG = 45
 #: Bars of sizes and norms, around which operators would have room.
 BAR = re.compile(r'<mo(?: stretchy="false")?>(&#x0007C;|&#x02016;)</mo>')
+#: What is an operator and comes as a letter: the difference of sets, and the prime.
+OPERATORS = {"&#x029F5;": "&#x02216;", "&#x02032;": "&#x02032;"}
 
 
 def on_page_content(content: str, **_: object) -> str:
@@ -31,4 +33,6 @@ def inline(found: re.Match[str]) -> str:
 def mathml(equation: str, display: str) -> str:
     """An equation in TeX, escaped as HTML, as a `math` element."""
     made = convert(html.unescape(equation).strip(), display=display)
+    for letter, operator in OPERATORS.items():
+        made = made.replace(f"<mi>{letter}</mi>", f"<mo>{operator}</mo>")
     return BAR.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', made)
