@@ -71,7 +71,7 @@ def public_names() -> dict[str, str]:
             if name[0].isupper() or "_" in name:
                 known.setdefault(name, path)
     known |= {name: f"{module}.{name}" for name, module in top_level().items()}
-    return known
+    return known | {name: f"spitgraph.images.{name}" for name in ("load_image", "load_images")}
 
 
 def exported(package: Path) -> list[str]:
