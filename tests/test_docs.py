@@ -101,6 +101,18 @@ def test_links_lead_to_files(document):
     assert not missing
 
 
+def test_links_named_for_code_lead_to_it():
+    """A link whose text is a name and whose target a file: the file defines it."""
+    found = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf8")
+        for name, place in re.findall(r"\[`(\w+)`\]\(([^)]+\.py)\)", text):
+            tree = ast.parse((document.parent / place).read_text(encoding="utf8"))
+            names = {getattr(node, "name", None) for node in tree.body}
+            found.append((name, place, name in names))
+    assert len(found) > 30 and not [entry for entry in found if not entry[2]]
+
+
 def test_every_reference_to_the_method_has_its_section():
     method = (ROOT / "docs" / "method.md").read_text(encoding="utf8")
     sections = set(re.findall(r"^#+ ([\d.]+?)\.? ", method, re.M))

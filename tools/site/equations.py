@@ -1,10 +1,12 @@
 """Equations as MathML, made as the site is built: readers need neither a script nor a font."""
 
 import html
+import logging
 import re
 
 from latex2mathml.converter import convert
 
+log = logging.getLogger(f"mkdocs.hooks.{__name__}")
 #: What pymdownx.arithmatex (generic) makes of `$…$`, `$$…$$` and fences of `math`.
 INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.S)
 DISPLAYED = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.S)
@@ -33,6 +35,8 @@ def inline(found: re.Match[str]) -> str:
 def mathml(equation: str, display: str) -> str:
     """An equation in TeX, escaped as HTML, as a `math` element."""
     made = convert(html.unescape(equation).strip(), display=display)
+    if "\\" in made:
+        log.warning("This is TeX that MathML was not made of: %s", equation)
     for letter, operator in OPERATORS.items():
         made = made.replace(f"<mi>{letter}</mi>", f"<mo>{operator}</mo>")
     return BAR.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', made)
