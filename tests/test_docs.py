@@ -53,6 +53,7 @@ def root(samples, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", WITH_PYTHON, ids=shown)
 def test_python_runs_as_written(document, root, unchecked, capsys):
     pytest.importorskip("matplotlib")

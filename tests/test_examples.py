@@ -109,6 +109,7 @@ def test_retrofit_refuses_what_is_no_vit(run):
     assert status == 2 and errors.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_explain_draws_all_methods(run):
     Image.open("small.png").rotate(180).save("other.png")
     methods = ("--methods", "attention", "input_gradient", "--tokenizer", "superpixel")
@@ -117,6 +118,7 @@ def test_explain_draws_all_methods(run):
     assert [path.name for path in Path("out").iterdir()] == ["explained-superpixel.jpg"]
 
 
+@pytest.mark.slow
 def test_segment_draws_masks(run):
     example = runpy.run_path(str(EXAMPLES / "retrofit.py"))
     save_file(example["random_state"](), "vit.safetensors")
