@@ -25,7 +25,7 @@ EXTENSIONS := $(VENV)/.ready-extensions-$(call checksum,$(PIP_FIND_LINKS))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo train-demo test quick lint fix bench speed gpu gpu-train ext clean
+.PHONY: help demo train-demo test quick lint fix docs bench speed gpu gpu-train ext clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ lint: $(VENV)/.ready-lint  ## check style and types
 fix: $(VENV)/.ready-lint  ## correct style as far as that goes by itself
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+docs: $(VENV)/.ready-docs  ## build the documentation as a site: out/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
+	@echo "Open out/site/index.html."
 
 bench: $(VENV)/.ready-bench $(EXTENSIONS)  ## measure partition quality (ARGS for the script)
 	@cat $(EXTENSIONS)

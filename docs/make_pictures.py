@@ -3,6 +3,7 @@
 from io import BytesIO
 from pathlib import Path
 
+from idea_pictures import draw_idea
 from PIL import Image
 
 from spitgraph import InterpolationExtractor, SuperpixelTokenizer, inspection
@@ -42,6 +43,7 @@ def main() -> None:
     by_rule = [SuperpixelTokenizer(num_tokens=256, quality=q)(CHELSEA) for q in ("fast", "fine")]
     halves = [inspection.to_pil(inspection.overlay(tokens, scale=2)) for tokens in by_rule]
     side_by_side(halves, 400).save(out / "rules.jpg", quality=90)
+    draw_idea(COFFEE, out)
 
 
 if __name__ == "__main__":

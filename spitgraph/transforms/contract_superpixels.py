@@ -26,7 +26,7 @@ from spitgraph.transforms.pixel_graph import grid_size, picture, undirected_edge
 class ContractSuperpixels(BaseTransform):
     r"""Contract a pixel graph into superpixel tokens.
 
-    The second half of `SuperpixelTokenizer` (functional name: :obj:`contract_superpixels`): a graph
+    The second half of `SuperpixelTokenizer` (functional name: `contract_superpixels`): a graph
     just made by `ToGridGraph` gives the same tokens, bit for bit. In between, other transforms or
     the user may change
 

@@ -9,7 +9,7 @@ from spitgraph.extractors import InterpolationExtractor
 
 @functional_transform("extract_features")
 class ExtractFeatures(BaseTransform):
-    r"""Set the vectors `x` of a token graph (functional name: :obj:`extract_features`).
+    r"""Set the vectors `x` of a token graph (functional name: `extract_features`).
 
     `InterpolationExtractor` as a transform (METHOD 4).
 

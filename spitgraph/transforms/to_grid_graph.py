@@ -10,18 +10,18 @@ from spitgraph.transforms.base import ImageTransform
 
 @functional_transform("to_grid_graph")
 class ToGridGraph(ImageTransform):
-    r"""Convert an image to the graph of its pixels (functional name: :obj:`to_grid_graph`).
+    r"""Convert an image to the graph of its pixels (functional name: `to_grid_graph`).
 
     A node a pixel, an edge between 4-neighbours. The colours are there twice: transforms that
     follow may change `x`, while `pixels` stay the picture. `ContractSuperpixels` contracts the
     result.
 
-    .. code-block:: python
+    ```python
+    import torch_geometric.transforms as T
+    from spitgraph.transforms import ContractSuperpixels, ToGridGraph
 
-        import torch_geometric.transforms as T
-        from spitgraph.transforms import ContractSuperpixels, ToGridGraph
-
-        tokenize = T.Compose([ToGridGraph(), T.NormalizeFeatures(), ContractSuperpixels()])
+    tokenize = T.Compose([ToGridGraph(), T.NormalizeFeatures(), ContractSuperpixels()])
+    ```
     """
 
     def forward(self, image: ImageLike) -> Data:

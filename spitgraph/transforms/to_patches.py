@@ -8,7 +8,7 @@ from spitgraph.transforms.base import TokenizerTransform
 
 @functional_transform("to_patches")
 class ToPatches(TokenizerTransform):
-    r"""Convert an image to square patches (functional name: :obj:`to_patches`).
+    r"""Convert an image to square patches (functional name: `to_patches`).
 
     `PatchTokenizer` as a transform, usable wherever PyG's `ToSLIC` is.
 

@@ -12,18 +12,18 @@ from spitgraph.transforms.base import TokenizerTransform
 @functional_transform("to_superpixels")
 @takes_settings
 class ToSuperpixels(TokenizerTransform):
-    r"""Convert an image to its superpixel tokens (functional name: :obj:`to_superpixels`).
+    r"""Convert an image to its superpixel tokens (functional name: `to_superpixels`).
 
     `SuperpixelTokenizer` as a transform, usable wherever PyG's `ToSLIC` is:
 
-    .. code-block:: python
+    ```python
+    import torchvision.transforms as T
+    from spitgraph.transforms import ToSuperpixels
+    from torchvision.datasets import MNIST
 
-        import torchvision.transforms as T
-        from spitgraph.transforms import ToSuperpixels
-        from torchvision.datasets import MNIST
-
-        transform = T.Compose([T.ToTensor(), ToSuperpixels(num_tokens=75)])
-        dataset = MNIST("/tmp/MNIST", download=True, transform=transform)
+    transform = T.Compose([T.ToTensor(), ToSuperpixels(num_tokens=75)])
+    dataset = MNIST("/tmp/MNIST", download=True, transform=transform)
+    ```
 
     Args:
         levels: Contraction steps T.

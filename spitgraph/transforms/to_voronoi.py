@@ -9,7 +9,7 @@ from spitgraph.transforms.base import TokenizerTransform
 
 @functional_transform("to_voronoi")
 class ToVoronoi(TokenizerTransform):
-    r"""Convert an image to random Voronoi cells (functional name: :obj:`to_voronoi`).
+    r"""Convert an image to random Voronoi cells (functional name: `to_voronoi`).
 
     `VoronoiTokenizer` as a transform, usable wherever PyG's `ToSLIC` is. In a `DataLoader` with
     workers leave the generator out: each worker has a stream of its own, which follows
