@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         PatchTokenizer,
         SuperpixelTokenizer,
         VoronoiTokenizer,
+        from_masks,
         from_partition,
         refine,
     )
@@ -48,6 +49,7 @@ __all__ = [
     "VoronoiTokenizer",
     "WindowExtractor",
     "create_model",
+    "from_masks",
     "from_partition",
     "from_vit",
     "list_models",
@@ -73,6 +75,7 @@ _MODULES = {
     "VoronoiTokenizer": "spitgraph.tokenizers",
     "WindowExtractor": "spitgraph.extractors",
     "create_model": "spitgraph.models",
+    "from_masks": "spitgraph.tokenizers",
     "from_partition": "spitgraph.tokenizers",
     "from_vit": "spitgraph.models",
     "list_models": "spitgraph.models",
