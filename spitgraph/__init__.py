@@ -90,6 +90,7 @@ _SUBMODULES = {
     "explain",
     "inspection",
     "kernels",
+    "labels",
     "memory",
     "metrics",
     "models",

@@ -30,23 +30,27 @@ def mask_lists(
     if len(lists) != len(images):
         raise ValueError(f"got {len(images)} images but masks of {len(lists)}")
     return [
-        image_masks(given, image, f" of image {index}" if is_batch else "")
+        masks_of_size(
+            given, list(image.shape[1:]), f" of image {index}" if is_batch else "", image.device
+        )
         for index, (image, given) in enumerate(zip(images, lists, strict=True))
     ]
 
 
-def image_masks(given: Any, image: Shaped[Tensor, "3 H W"], of: str) -> list[Bool[Tensor, "_H _W"]]:
-    """The masks of one image."""
+def masks_of_size(
+    given: Any, size: list[int], of: str, device: torch.device
+) -> list[Bool[Tensor, "_H _W"]]:
+    """The masks of one image of a size (H, W), on a device."""
     if not isinstance(given, Tensor | np.ndarray | Sequence) or isinstance(given, str):
         raise TypeError(f"masks{of} must be {_MASKS}, got {type(given).__name__}")
     if isinstance(given, Tensor | np.ndarray) and given.ndim != 3:
         raise ValueError(f"masks{of} must be {_MASKS}, got shape {list(given.shape)}")
     if not len(given):
         raise ValueError(f"expected at least one mask{of}, got none")
-    return [mask_of(one, image, f"mask {index}{of}") for index, one in enumerate(given)]
+    return [checked_mask(one, size, f"mask {i}{of}").to(device) for i, one in enumerate(given)]
 
 
-def mask_of(one: Any, image: Shaped[Tensor, "3 H W"], name: str) -> Bool[Tensor, "H W"]:
+def checked_mask(one: Any, size: list[int], name: str) -> Bool[Tensor, "H W"]:
     """One mask, checked."""
     if isinstance(one, Mapping):
         if "segmentation" not in one:
@@ -61,13 +65,11 @@ def mask_of(one: Any, image: Shaped[Tensor, "3 H W"], name: str) -> Bool[Tensor,
     if not isinstance(one, Tensor) or one.dtype != torch.bool:
         came = getattr(one, "dtype", type(one).__name__)
         raise TypeError(f"{name} must hold bools, got {came}")
-    size = image.shape[1:]
-    if one.shape != size:
-        raise ValueError(f"{name} must be {list(size)} like its image, got {list(one.shape)}")
-    mask = plain(one).to(image.device)
-    if not bool(mask.any()):
+    if list(one.shape) != size:
+        raise ValueError(f"{name} must be {size} like its image, got {list(one.shape)}")
+    if not bool(one.any()):
         raise ValueError(f"{name} has no pixels")
-    return mask
+    return plain(one)
 
 
 def painted(masks: Sequence[Bool[Tensor, "H W"]], order: str) -> Int64[Tensor, "H W"]:
