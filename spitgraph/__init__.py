@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spitgraph.data import TokenData
+    from spitgraph.datasets import SuperpixelGraphs
     from spitgraph.extractors import (
         Extractor,
         InterpolationExtractor,
@@ -43,6 +44,7 @@ __all__ = [
     "PatchTokenizer",
     "RegionPool",
     "SPiT",
+    "SuperpixelGraphs",
     "SuperpixelTokenizer",
     "TokenData",
     "UnreadableImageError",
@@ -69,6 +71,7 @@ _MODULES = {
     "PatchTokenizer": "spitgraph.tokenizers",
     "RegionPool": "spitgraph.extractors",
     "SPiT": "spitgraph.nn",
+    "SuperpixelGraphs": "spitgraph.datasets",
     "SuperpixelTokenizer": "spitgraph.tokenizers",
     "TokenData": "spitgraph.data",
     "UnreadableImageError": "spitgraph.images",
@@ -87,6 +90,7 @@ _MODULES = {
     "warm_up": "spitgraph.kernels",
 }
 _SUBMODULES = {
+    "datasets",
     "explain",
     "inspection",
     "kernels",

@@ -19,7 +19,8 @@ def with_boxes(
     """A copy of a graph whose tokens know the box that they lie in.
 
     A token is of the smallest box that holds more than half of its pixels, of equally small ones
-    the first; what counts is a box's area in the image. Its centroid would not do: that of a bent region lies outside of it.
+    the first; what counts is a box's area in the image. The token's centroid would not do: that of
+    a bent region lies outside of it.
 
     Args:
         tokens: One image or a batch, with its pixel map.
