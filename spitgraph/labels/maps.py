@@ -94,9 +94,9 @@ def majority(tokens: TokenData, labels: Int64[Tensor, " P"], ignore_index: int |
     A token whose pixels are all ignored is so itself, and 0 of it agrees.
     """
     size = tokens.cluster.bincount(minlength=sum(map_counts(tokens)))
-    known, index = labels.unique(return_inverse=True)
+    known, index = numbered(labels)
     k = len(known)
-    pair, votes = (tokens.cluster * k + index).unique(return_counts=True)
+    pair, votes = counted(tokens.cluster * k + index, len(size) * k)
     token, place = pair.div(k, rounding_mode="floor"), pair % k
     if ignore_index is not None:
         votes = votes.masked_fill(known[place] == ignore_index, 0)
@@ -107,6 +107,25 @@ def majority(tokens: TokenData, labels: Int64[Tensor, " P"], ignore_index: int |
     if ignore_index is not None:
         label = torch.where(most > 0, label, ignore_index)
     return Vote(label, (most.double() / size).float())
+
+
+def numbered(labels: Int64[Tensor, " P"]) -> tuple[Int64[Tensor, " k"], Int64[Tensor, " P"]]:
+    """Labels that there may be, in ascending order, and which of them each pixel has."""
+    low, high = (int(bound) for bound in labels.aminmax())
+    if high - low < len(labels):
+        return torch.arange(low, high + 1, device=labels.device), labels - low
+    return labels.unique(return_inverse=True)
+
+
+def counted(
+    values: Int64[Tensor, " P"], most: int
+) -> tuple[Int64[Tensor, " c"], Int64[Tensor, " c"]]:
+    """The values below `most` that occur, in ascending order, and how often."""
+    if most > 4 * len(values):
+        return values.unique(return_counts=True)
+    count = values.bincount(minlength=most)
+    there = count.nonzero()[:, 0]
+    return there, count[there]
 
 
 def checked_ignored(value: Any) -> int | None:

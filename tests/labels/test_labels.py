@@ -40,6 +40,14 @@ def test_most_pixels_decide_and_of_as_many_the_lower_class(tokens):
     assert counted.y_share.tolist() == [0.5, 0.5, 1.0, 0.75]
 
 
+def test_labels_may_lie_far_apart(tokens):
+    far = torch.tensor(LABELS) * 2**40 - 2**60
+    labelled = with_pixel_labels(tokens, far, ignore_index=255 * 2**40 - 2**60)
+    expected = with_pixel_labels(tokens, LABELS)
+    assert torch.equal(labelled.y, expected.y * 2**40 - 2**60)
+    assert torch.equal(labelled.y_share, expected.y_share)
+
+
 def test_label_maps_of_many_kinds(tokens, assert_same):
     expected = with_pixel_labels(tokens, LABELS)
     array = np.array(LABELS, np.uint8)
