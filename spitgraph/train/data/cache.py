@@ -48,7 +48,7 @@ class LabelMapCache(Tokenizer):
         super().__init__()
         if not self.serves(tokenizer):
             raise TypeError(
-                "a cache keeps what a SuperpixelTokenizer without features of its own makes, "
+                "a cache keeps what a SuperpixelTokenizer without functions of its own makes, "
                 f"got {tokenizer!r}"
             )
         self.folder = Path(file_path(folder, "folder"))
