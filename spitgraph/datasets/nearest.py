@@ -41,13 +41,11 @@ class NearestCentroids(BaseTransform):
         instance(data, TokenData, "tokens", "a TokenData")
         if is_batched(data):
             raise ValueError("NearestCentroids takes the graph of one image, got a batch")
-        sides = data.image_size.flip(1)
-        place = data.pos.to(exact_device(data.pos.device)).double() / sides.to(
-            exact_device(data.pos.device)
-        )
+        device = data.pos.device
+        host = exact_device(device)
+        place = data.pos.to(host).double() / data.image_size.to(host).flip(1)
         edge_index, weight = nearest_edges(place, self.k)
-        data.edge_index = edge_index.to(data.pos.device)
-        data.edge_attr = weight.to(data.pos.device)
+        data.edge_index, data.edge_attr = edge_index.to(device), weight.to(device)
         return data
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from torch_geometric.utils import scatter
 
 from spitgraph.data import TokenData
 from spitgraph.extractors import Extractor
+from spitgraph.modes import exact_device
 
 
 def unit_places(tokens: TokenData) -> Float32[Tensor, "N 2"]:
@@ -50,14 +51,17 @@ class ColourStatistics(Extractor):
 
     def forward(self, tokens: TokenData) -> TokenData:
         """A copy with `x` [N, 14] float32."""
-        pixels, cluster, n = tokens.pixels.double(), tokens.cluster, tokens.num_nodes
+        host, n = exact_device(tokens.pixels.device), tokens.num_nodes
+        pixels, cluster = tokens.pixels.to(host).double(), tokens.cluster.to(host)
         mean, most, least = (
             scatter(pixels, cluster, dim=0, dim_size=n, reduce=reduce)
             for reduce in ("mean", "max", "min")
         )
         around = (pixels - mean.index_select(0, cluster)).square()
         deviation = scatter(around, cluster, dim=0, dim_size=n, reduce="mean").sqrt()
-        statistics = torch.cat([mean, deviation, most, least], dim=1).float()
+        statistics = (
+            torch.cat([mean, deviation, most, least], dim=1).float().to(tokens.pixels.device)
+        )
         tokens = copy.copy(tokens)
         tokens.x = torch.cat([statistics, unit_places(tokens)], dim=1)
         return tokens

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from spitgraph.batching import with_node_attribute
 from spitgraph.data import TokenData
-from spitgraph.labels.instances import object_classes
-from spitgraph.labels.maps import per_image
+from spitgraph.labels.instances import object_classes, with_vote
+from spitgraph.labels.maps import Vote, per_image
+from spitgraph.modes import exact_device
 from spitgraph.pixel_map import map_counts
 
 
@@ -42,11 +42,12 @@ def with_boxes(
     given = per_image(tokens, boxes, "boxes")
     known = per_image(tokens, classes, "classes") if classes is not None else [None] * len(given)
     counts, sizes = map_counts(tokens), tokens.image_size.tolist()
-    clusters = tokens.cluster.split([height * width for height, width in sizes])
+    host = exact_device(tokens.cluster.device)
+    clusters = tokens.cluster.to(host).split([height * width for height, width in sizes])
     first, found = 0, []
     for index, (cluster, size, count) in enumerate(zip(clusters, sizes, counts, strict=True)):
         corners = checked_boxes(given[index], f"boxes of image {index}")
-        box, share = boxes_of(cluster.view(size) - first, corners.to(cluster.device), count)
+        box, share = boxes_of(cluster.view(size) - first, corners.to(host), count)
         y = box
         if known[index] is not None:
             table = object_classes(known[index], background, f"image {index}")
@@ -54,15 +55,14 @@ def with_boxes(
                 raise ValueError(
                     f"got {len(corners)} boxes of image {index}, and {len(table) - 1} classes"
                 )
-            y = table.to(box.device)[box]
+            y = table.to(host)[box]
         found.append((box, share, y))
         first += count
+    device = tokens.cluster.device
     box, share, y = (torch.cat(parts) for parts in zip(*found, strict=True))
-    tokens = with_node_attribute(tokens, "instance", box)
-    tokens = with_node_attribute(tokens, "instance_share", share.float())
-    if classes is None:
-        return tokens
-    return with_node_attribute(with_node_attribute(tokens, "y", y), "y_share", share.float())
+    vote = Vote(box.to(device), share.float().to(device))
+    tokens = with_vote(tokens, "instance", vote)
+    return tokens if classes is None else with_vote(tokens, "y", Vote(y.to(device), vote.share))
 
 
 def checked_boxes(given: Any, name: str) -> Float64[Tensor, "K 4"]:

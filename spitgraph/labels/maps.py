@@ -13,6 +13,7 @@ from spitgraph.batching import is_batched
 from spitgraph.checks import instance, integer
 from spitgraph.data import TokenData
 from spitgraph.extensions import scatter_max
+from spitgraph.modes import exact_device
 from spitgraph.pixel_map import map_counts
 from spitgraph.tensors import ordered_labels
 
@@ -93,10 +94,12 @@ def majority(tokens: TokenData, labels: Int64[Tensor, " P"], ignore_index: int |
 
     A token whose pixels are all ignored is so itself, and 0 of it agrees.
     """
-    size = tokens.cluster.bincount(minlength=sum(map_counts(tokens)))
+    device = tokens.cluster.device
+    cluster, labels = (values.to(exact_device(device)) for values in (tokens.cluster, labels))
+    size = cluster.bincount(minlength=sum(map_counts(tokens)))
     known, index = numbered(labels)
     k = len(known)
-    pair, votes = counted(tokens.cluster * k + index, len(size) * k)
+    pair, votes = counted(cluster * k + index, len(size) * k)
     token, place = pair.div(k, rounding_mode="floor"), pair % k
     if ignore_index is not None:
         votes = votes.masked_fill(known[place] == ignore_index, 0)
@@ -106,7 +109,7 @@ def majority(tokens: TokenData, labels: Int64[Tensor, " P"], ignore_index: int |
     label = known[k - 1 - best % k]
     if ignore_index is not None:
         label = torch.where(most > 0, label, ignore_index)
-    return Vote(label, (most.double() / size).float())
+    return Vote(label.to(device), (most.double() / size).float().to(device))
 
 
 def numbered(labels: Int64[Tensor, " P"]) -> tuple[Int64[Tensor, " k"], Int64[Tensor, " P"]]:
