@@ -1,49 +1,20 @@
-"""Draws the pictures of the documentation: python docs/make_pictures.py"""
+"""Draws the pictures of the documentation: python docs/make_pictures.py [FOLDER]"""
 
-from io import BytesIO
+import sys
 from pathlib import Path
 
-from idea_pictures import draw_idea
-from PIL import Image
-
-from spitgraph import InterpolationExtractor, SuperpixelTokenizer, inspection
-
-DOCS = Path(__file__).resolve().parent
-COFFEE = DOCS.parent / "examples" / "pictures" / "coffee.jpg"
-CHELSEA = DOCS.parent / "examples" / "pictures" / "chelsea.jpg"
-
-
-def as_picture(figure) -> Image.Image:
-    file = BytesIO()
-    figure.savefig(file, format="png")
-    return Image.open(file).convert("RGB")
-
-
-def side_by_side(pictures: list[Image.Image], height: int, gap: int = 12) -> Image.Image:
-    scaled = [p.resize((round(p.width * height / p.height), height)) for p in pictures]
-    strip = Image.new("RGB", (sum(p.width + gap for p in scaled) - gap, height), "white")
-    left = 0
-    for picture in scaled:
-        strip.paste(picture, (left, 0))
-        left += picture.width + gap
-    return strip
+from drawing.idea import draw_idea
+from drawing.masks import draw_masks
+from drawing.strips import COFFEE, DOCS
+from drawing.tokens import draw_tokens
 
 
 def main() -> None:
-    out = DOCS / "pictures"
-    out.mkdir(exist_ok=True)
-    tokens = InterpolationExtractor()(SuperpixelTokenizer(num_tokens=256)(COFFEE))
-    borders = inspection.to_pil(inspection.overlay(tokens, scale=2))
-    graph = as_picture(inspection.plot_graph(tokens))
-    side_by_side([borders, graph], 480).save(out / "tokens.jpg", quality=90)
-    coffee, spoon, wood = (
-        int(tokens.seg[0, y, x]) for x, y in ((290, 165), (372, 290), (560, 300))
-    )
-    inspection.plot_token(tokens, [coffee, spoon, wood]).savefig(out / "vectors.png")
-    by_rule = [SuperpixelTokenizer(num_tokens=256, quality=q)(CHELSEA) for q in ("fast", "fine")]
-    halves = [inspection.to_pil(inspection.overlay(tokens, scale=2)) for tokens in by_rule]
-    side_by_side(halves, 400).save(out / "rules.jpg", quality=90)
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS / "pictures"
+    out.mkdir(parents=True, exist_ok=True)
+    draw_tokens(out)
     draw_idea(COFFEE, out)
+    draw_masks(out)
 
 
 if __name__ == "__main__":

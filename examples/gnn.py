@@ -1,6 +1,7 @@
 """Graph neural networks on superpixels, beside a transformer that reads the same graphs.
 
     python examples/gnn.py DATA --model gcn|gin|gps|transformer --features colour|vectors
+                                --partition superpixel|slic --graph regions|knn
 
 DATA is a folder of train.npz and test.npz (`images` [n, H, W, 3] uint8, `labels` [n]), or of
 train/CLASS/*.png and test/CLASS/*.png. Graphs are made once and kept in memory; with --flip, those
@@ -25,6 +26,7 @@ from torch_geometric.utils import to_torch_csr_tensor
 from tqdm import tqdm
 
 from spitgraph import TokenData, create_model
+from spitgraph.datasets import NearestCentroids, SLICTokenizer
 from spitgraph.extractors import Extractor, InterpolationExtractor
 from spitgraph.nn import TokenEmbedder
 from spitgraph.train import Pictures, open_pictures
@@ -41,11 +43,18 @@ PE_DIM = 8
 # ---- pictures → graphs ---------------------------------------------------------------------------
 
 
-def graph_transform(num_tokens: int, encoding: str) -> T.Compose:
+def graph_transform(
+    num_tokens: int, encoding: str, partition: str = "superpixel", graph: str = "regions"
+) -> T.Compose:
     """Picture → superpixels, perhaps with a positional encoding `pe` [N, 8]."""
-    if encoding == "laplacian" and num_tokens <= PE_DIM:
-        raise ValueError(f"{PE_DIM} eigenvectors need more than {num_tokens} tokens")
+    if encoding == "laplacian" and (num_tokens <= PE_DIM or graph == "knn"):
+        why = f"more than {num_tokens} tokens" if num_tokens <= PE_DIM else "edges both ways"
+        raise ValueError(f"{PE_DIM} eigenvectors need {why}")
     steps = [ToSuperpixels(num_tokens=num_tokens)]
+    if partition == "slic":  # about as many
+        steps = [lambda picture: SLICTokenizer(num_tokens)(picture)]
+    if graph == "knn":
+        steps.append(NearestCentroids())
     if encoding == "walk":
         steps.append(T.AddRandomWalkPE(PE_DIM, attr_name="pe"))
     if encoding == "laplacian":
@@ -120,9 +129,10 @@ class GCNLayer(nn.Module):
         self.conv, self.norm = GCNConv(width, width), BatchNorm(width)
 
     def forward(self, x: Tensor, data: Batch) -> Tensor:
-        # as a sparse matrix, which is its own transpose: on CPUs, three times as fast as by edges
+        # as a sparse matrix: on CPUs, three times as fast as by edges
         size = (data.num_nodes, data.num_nodes)
-        adjacency = to_torch_csr_tensor(data.edge_index, data.edge_attr.flatten(), size)
+        ends = data.edge_index.flip(0)  # a row an end: those of the nearest centroids lead one way
+        adjacency = to_torch_csr_tensor(ends, data.edge_attr.flatten(), size)
         return x + self.norm(self.conv(x, adjacency)).relu()
 
 
@@ -218,7 +228,7 @@ def run(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)  # weights, and the signs of eigenvectors
     generator = torch.Generator().manual_seed(args.seed)  # all else that is drawn
     train, test = open_pictures(args.data, "train"), open_pictures(args.data, "val")
-    transform = graph_transform(args.num_tokens, args.encoding)
+    transform = graph_transform(args.num_tokens, args.encoding, args.partition, args.graph)
     kept = torch.randperm(len(train), generator=generator)[: args.limit].tolist()
     sides = [
         make_graphs(train, kept, transform, mirrored=mirrored)
@@ -245,9 +255,16 @@ def run(args: argparse.Namespace) -> None:
     seconds = time.process_time() - began
     size = sum(parameter.numel() for parameter in model.parameters())
     print(
-        f"{args.model}, {args.features}: test accuracy {accuracy}; {size:,} parameters, "
+        f"{args.model}, {named(args)}: test accuracy {accuracy}; {size:,} parameters, "
         f"{len(kept):,} pictures, {args.num_tokens} tokens, {seconds:.0f} s of CPU"
     )
+
+
+def named(args: argparse.Namespace) -> str:
+    """What nodes are told, and which graphs where they are not the library's own."""
+    usual = ("superpixel", "regions")
+    graphs = [name for name in (args.partition, args.graph) if name not in usual]
+    return ", ".join([args.features, *graphs])
 
 
 def main() -> None:
@@ -256,6 +273,8 @@ def main() -> None:
     parser.add_argument("--model", choices=SIZES, default="gcn")
     parser.add_argument("--features", choices=["colour", "vectors"], default="colour")
     parser.add_argument("--encoding", choices=["none", "walk", "laplacian"], default="none")
+    parser.add_argument("--partition", choices=["superpixel", "slic"], default="superpixel")
+    parser.add_argument("--graph", choices=["regions", "knn"], default="regions")
     parser.add_argument("--num-tokens", type=int, default=117, help="superpixels a picture")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--device", default="cpu")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spitgraph.data import TokenData
+    from spitgraph.datasets import SuperpixelGraphs
     from spitgraph.extractors import (
         Extractor,
         InterpolationExtractor,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         PatchTokenizer,
         SuperpixelTokenizer,
         VoronoiTokenizer,
+        from_masks,
         from_partition,
         refine,
     )
@@ -42,12 +44,14 @@ __all__ = [
     "PatchTokenizer",
     "RegionPool",
     "SPiT",
+    "SuperpixelGraphs",
     "SuperpixelTokenizer",
     "TokenData",
     "UnreadableImageError",
     "VoronoiTokenizer",
     "WindowExtractor",
     "create_model",
+    "from_masks",
     "from_partition",
     "from_vit",
     "list_models",
@@ -67,12 +71,14 @@ _MODULES = {
     "PatchTokenizer": "spitgraph.tokenizers",
     "RegionPool": "spitgraph.extractors",
     "SPiT": "spitgraph.nn",
+    "SuperpixelGraphs": "spitgraph.datasets",
     "SuperpixelTokenizer": "spitgraph.tokenizers",
     "TokenData": "spitgraph.data",
     "UnreadableImageError": "spitgraph.images",
     "VoronoiTokenizer": "spitgraph.tokenizers",
     "WindowExtractor": "spitgraph.extractors",
     "create_model": "spitgraph.models",
+    "from_masks": "spitgraph.tokenizers",
     "from_partition": "spitgraph.tokenizers",
     "from_vit": "spitgraph.models",
     "list_models": "spitgraph.models",
@@ -84,9 +90,11 @@ _MODULES = {
     "warm_up": "spitgraph.kernels",
 }
 _SUBMODULES = {
+    "datasets",
     "explain",
     "inspection",
     "kernels",
+    "labels",
     "memory",
     "metrics",
     "models",

@@ -80,6 +80,9 @@ ATTRIBUTES = {
 #: Attributes of the tokens.
 OF_TOKENS = tuple(name for name, attribute in ATTRIBUTES.items() if attribute.counts == "N")
 
+#: Attributes of which each image has one.
+OF_IMAGES = tuple(name for name, attribute in ATTRIBUTES.items() if attribute.counts == "B")
+
 #: Attributes of neither the tokens nor the edges of the graph.
 NOT_OF_THE_GRAPH = frozenset(
     name for name, attribute in ATTRIBUTES.items() if attribute.counts not in "NE"

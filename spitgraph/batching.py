@@ -11,7 +11,13 @@ from torch import Tensor
 from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 from torch_geometric.data.storage import GlobalStorage
 
-from spitgraph.attributes import ATTRIBUTES, NOT_OF_THE_GRAPH, OF_TOKENS, NotHeldError
+from spitgraph.attributes import (
+    ATTRIBUTES,
+    NOT_OF_THE_GRAPH,
+    OF_IMAGES,
+    OF_TOKENS,
+    NotHeldError,
+)
 
 if TYPE_CHECKING:
     from spitgraph.data import TokenData
@@ -193,10 +199,20 @@ def check_slices(batch: "TokenData") -> None:
 
 def set_node_attribute(tokens: "TokenData", name: str, value: Tensor) -> None:
     """Set an attribute of the nodes, in a batch one that images keep."""
+    _set_like(tokens, name, value, OF_TOKENS)
+
+
+def set_image_attribute(tokens: "TokenData", name: str, value: Tensor) -> None:
+    """Set an attribute of which each image has one entry, in a batch one that images keep."""
+    _set_like(tokens, name, value, OF_IMAGES)
+
+
+def _set_like(tokens: "TokenData", name: str, value: Tensor, others: Sequence[str]) -> None:
+    """Set an attribute that lies in a batch as the first of some others that is there."""
     tokens[name] = value
     private = tokens._store.__dict__
     slices = private.get("_slice_dict", {})
-    like = next((other for other in OF_TOKENS if other != name and other in slices), None)
+    like = next((other for other in others if other != name and other in slices), None)
     if like is not None:
         starts = slices[like][:-1]
         numbers = name in ATTRIBUTES and ATTRIBUTES[name].numbers

@@ -119,11 +119,16 @@ class Hierarchy(NamedTuple):
         return [counts[min(level, len(counts) - 1)] for counts in levels]
 
     @property
-    def parents(self) -> list[Int64[Tensor, " _"]]:
-        """T maps, region of level t → region of level t + 1, numbered over the batch."""
+    def image_parents(self) -> list[list[Int64[Tensor, " _"]]]:
+        """Of each image, its parent maps, numbered within the image."""
         counts = self.image_counts
         maps = iter(self.parent.split([n for levels in counts for n in levels[:-1]]))
-        images = [list(islice(maps, len(levels) - 1)) for levels in counts]
+        return [list(islice(maps, len(levels) - 1)) for levels in counts]
+
+    @property
+    def parents(self) -> list[Int64[Tensor, " _"]]:
+        """T maps, region of level t → region of level t + 1, numbered over the batch."""
+        counts, images = self.image_counts, self.image_parents
         if len(images) == 1:
             return images[0]
         return [

@@ -161,7 +161,7 @@ def gradients(
 def comparison_features(
     image: Shaped[Tensor, "3 H W"],
     features: str | Callable[[Tensor], Tensor],
-    similarity: str = "distance",
+    similarity: str | Callable[..., Tensor] = "distance",
 ) -> Float[Tensor, "C HW"]:
     """Float64 features of every pixel, by preset or by the user's own function.
 
@@ -173,7 +173,7 @@ def comparison_features(
         image: RGB, uint8 or float32 in [0, 1].
         features: `"lab"`, `"spit"`, or a callable image [3, H, W] → [C, H, W] or [H·W, C] float. It
             is given float32 in memory of its own, to change as it likes.
-        similarity: Name of the edge weight that the features are for.
+        similarity: The edge weight that the features are for: its name, or the function.
 
     Raises:
         ValueError: The callable's result has another shape, is not finite, or exceeds ±4096.

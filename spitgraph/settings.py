@@ -36,7 +36,12 @@ class Settings:
             patches.
         num_tokens: Exact count K of tokens an image, 1 … H·W, in place of a count of levels.
         compactness: λ in [0, 1]; how much square regions are preferred to similar ones.
-        similarity: Weight of an edge: `"distance"`, `"ward"` or `"cosine"` (the authors').
+        similarity: Weight of an edge: `"distance"`, `"ward"` or `"cosine"` (the authors'), or a
+            callable (u, v, size_u, size_v) → weights [E] float, of both ends of E edges: u and v
+            are their mean features [E, C] float64, size_u and size_v their pixels [E] float64. It
+            weighs every edge on its own, and the same from both sides. The larger the weight, the
+            sooner an edge is contracted, −∞ never; regions wait where their self-loops, 0.125 …
+            0.875, are stronger. Weights are rounded to 2⁻⁴⁰. Plain operations serve.
         features: What is compared: `"lab"`, `"spit"` (the authors'), or a callable
             image [3, H, W] → [C, H, W] or [H·W, C] float.
         quality: `"fast"`, or `"fine"` for regions that follow borders more closely, at about seven
@@ -52,7 +57,9 @@ class Settings:
         None, "exactly K tokens, in place of --levels", metavar="K", type=int
     )
     compactness: float = option(0.0, "0 … 1, preference for squares", metavar="λ", type=float)
-    similarity: str = option("distance", "weight of an edge: distance, ward or cosine")
+    similarity: "str | Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]" = option(
+        "distance", "weight of an edge: distance, ward or cosine"
+    )
     features: "str | Callable[[Tensor], Tensor]" = option(
         "lab", "what is compared: lab or spit", flag="compare"
     )
@@ -65,13 +72,14 @@ class Settings:
         checked: dict[str, Any] = {
             "levels": integer(self.levels, "levels"),
             "compactness": unit_interval(self.compactness, "compactness"),
-            "similarity": one_of(self.similarity, SIMILARITIES, "similarity"),
             "quality": one_of(self.quality, QUALITIES, "quality"),
         }
         if checked["levels"] > MOST_LEVELS:
             raise ValueError(f"levels must be at most {MOST_LEVELS}, got {self.levels}")
         if self.num_tokens is not None:
             checked["num_tokens"] = integer(self.num_tokens, "num_tokens")
+        if not callable(self.similarity):
+            checked["similarity"] = one_of(self.similarity, SIMILARITIES, "similarity")
         if not callable(self.features):
             checked["features"] = one_of(self.features, FEATURES, "features")
         for name, value in checked.items():
@@ -91,6 +99,17 @@ class Settings:
     def is_fine(self) -> bool:
         """Whether the fine rule is meant."""
         return self.quality == "fine"
+
+    @property
+    def is_told(self) -> bool:
+        """Whether these tell what they make: functions of the caller's own do not."""
+        return isinstance(self.features, str) and isinstance(self.similarity, str)
+
+    @property
+    def similarity_name(self) -> str:
+        """The similarity, where it is one of those by name: all that compiled bodies know."""
+        assert isinstance(self.similarity, str)
+        return self.similarity
 
     def __str__(self) -> str:
         """As arguments: `levels`, or the count in their place, and all that follow."""

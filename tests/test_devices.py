@@ -10,9 +10,12 @@ from spitgraph import (
     PatchTokenizer,
     SuperpixelTokenizer,
     VoronoiTokenizer,
+    from_masks,
     from_partition,
     kernels,
 )
+from spitgraph.datasets import ColourStatistics, NearestCentroids
+from spitgraph.labels import with_boxes, with_instances, with_pixel_labels
 from spitgraph.modes import exact_device
 from spitgraph.transforms import ContractSuperpixels, ToGridGraph
 
@@ -111,3 +114,29 @@ def test_cuts_are_the_same(no_float64):
     scores = [torch.arange(n).float() % 7 for n in (tree.num_regions(t)[0] for t in range(4))]
     there = tree.to(DEVICE).cut([score.to(DEVICE) for score in scores])
     assert torch.equal(there.cpu(), tree.cut(scores))
+
+
+def begun(image, label):
+    tokenizer = SuperpixelTokenizer(num_tokens=5, compactness=0.2)
+    pairs = [[[0, 0], [9, 9]]]
+    return tokenizer(image, partition=label, must_link=pairs, cannot_link=[[[0, 0], [0, 9]]])
+
+
+def weighed(image, label):
+    return SuperpixelTokenizer(2, similarity=lambda u, v, *sizes: -(u - v).abs().sum(1))(image)
+
+
+def masked(image, label):
+    return from_masks(image, [label < 9, label > 30], min_size=3, num_tokens=6)
+
+
+def labelled(image, label):
+    tokens = with_pixel_labels(PatchTokenizer(5)(image), label)
+    tokens = with_boxes(with_instances(tokens, label % 3), [[0, 0, 4, 9]], classes=[1])
+    return NearestCentroids(2)(ColourStatistics()(tokens))
+
+
+@pytest.mark.parametrize("make", [begun, weighed, masked, labelled])
+def test_partitions_masks_and_labels_there(no_float64, make):
+    image, label = noise(10, 12), torch.arange(120).view(10, 12) // 3
+    assert_same_there(make(image.to(DEVICE), label), make(image, label))

@@ -69,6 +69,27 @@ def test_every_model_runs(run, arrays, model, features, encoding):
     assert "6 pictures, 12 tokens" in lines[-1]
 
 
+@pytest.mark.parametrize("model", ["gcn", "gps"])
+def test_published_graphs_for_comparison(run, arrays, model):
+    pytest.importorskip("skimage")
+    status, lines, _ = run(arrays, "--model", model, "--partition", "slic", "--graph", "knn")
+    assert status == 0
+    assert lines[-1].startswith(f"{model}, colour, slic, knn: test accuracy ")
+
+
+@torch.no_grad()
+def test_messages_follow_edges_that_lead_one_way():
+    graph = example["NearestCentroids"](3)(graphs()[0])
+    x, layer = torch.rand(12, 110, generator=torch.Generator().manual_seed(0)), model_of("gcn", 5)
+    conv = layer.layers[0].conv
+    x = x[:, :1].expand(-1, conv.in_channels)
+    along = conv(x, graph.edge_index, graph.edge_attr.flatten())
+    layer.layers[0].norm = torch.nn.Identity()
+    torch.testing.assert_close(layer.layers[0](x, graph), x + along.relu())
+    other_way = conv(x, graph.edge_index.flip(0), graph.edge_attr.flatten())
+    assert (along - other_way).abs().max() > 1e-3
+
+
 def test_a_seed_says_everything(run, arrays):
     one, again, other = (
         [line.rsplit(",", 1)[0] for line in run(arrays, "--flip", "--seed", seed)[1]]
@@ -92,6 +113,7 @@ def test_what_is_missing_is_said_in_a_line(run, arrays, tmp_path):
     for folder, options, message in (
         (tmp_path / "none", (), "none"),
         (arrays, ("--encoding", "laplacian", "--num-tokens", "8"), "more than 8 tokens"),
+        (arrays, ("--encoding", "laplacian", "--graph", "knn"), "edges both ways"),
     ):
         status, _, err = run(folder, *options)
         assert status == 2

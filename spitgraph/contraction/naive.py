@@ -139,7 +139,7 @@ def edge_weights(level: Level, settings: Settings) -> list[float]:
     mean = [mean_features(*region) for region in zip(level.sums, level.size, strict=True)]
     weights = []
     for u, v in level.edges:
-        alike = similarity(settings.similarity, mean[u], mean[v], level.size[u], level.size[v])
+        alike = similarity(settings.similarity_name, mean[u], mean[v], level.size[u], level.size[v])
         fill = box_fill(level.size[u] + level.size[v], widen_box(level.box[u], level.box[v]))
         weights.append(blend(alike, fill, settings.compactness))
     return weights

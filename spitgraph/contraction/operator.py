@@ -67,7 +67,9 @@ def _contract_on_cpu(
 
 
 def has_body(device: torch.device, settings: Settings) -> bool:
-    """Whether a compiled body of the rule serves, now."""
+    """Whether a compiled body of the rule serves, now; a similarity of one's own has none."""
+    if not isinstance(settings.similarity, str):
+        return False
     return kernels.fused(device, "fine" if settings.is_fine else "contraction")
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from spitgraph.colour import STEPS_PER_UNIT
 from spitgraph.contraction.graph import EDGES_AT_A_TIME, RegionGraph
+from spitgraph.contraction.similarity import LARGEST_WEIGHT, own_weights
 from spitgraph.extensions import scatter_sum
 from spitgraph.settings import Settings
 
@@ -111,9 +112,17 @@ def square_root(values: Float64[Tensor, " k"]) -> Float64[Tensor, " k"]:
 
 def edge_weights(graph: RegionGraph, settings: Settings) -> EdgeWeight:
     """Weight of every edge, in [0, 1] (METHOD 2.1, 2.3)."""
-    similarity, compactness = SIMILARITIES[settings.similarity], settings.compactness
+    compactness = settings.compactness
     size = graph.size.double()
     mean = graph.sums.double().div_(size).div_(STEPS_PER_UNIT)
+    if not isinstance(settings.similarity, str):
+        weights = own_weights(graph, mean, size, settings.similarity)
+        if compactness == 0:
+            return weights
+        fill = joint_fill(graph, graph.edge_index)
+        blend = compactness * fill + (1 - compactness) * weights.clamp(min=-LARGEST_WEIGHT)
+        return torch.where(weights > -torch.inf, blend, -torch.inf)
+    similarity = SIMILARITIES[settings.similarity]
     weights = mean.new_empty(graph.edge_index.shape[1])
     for edge_index, out in zip(
         graph.edge_index.split(EDGES_AT_A_TIME, dim=1), weights.split(EDGES_AT_A_TIME), strict=True

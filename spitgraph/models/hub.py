@@ -45,8 +45,9 @@ class HubSPiT(
 
     def _save_pretrained(self, save_directory: Path) -> None:
         arguments = configuration_of(self).arguments()
-        if callable(arguments.get("features")):
-            raise ValueError(f"features is a function, which {CONFIGURATION} cannot hold")
+        for name in ("features", "similarity"):
+            if callable(arguments.get(name)):
+                raise ValueError(f"{name} is a function, which {CONFIGURATION} cannot hold")
         save_weights(self, save_directory / WEIGHTS)
         text = json.dumps(arguments, indent=2) + "\n"
         with written_beside(save_directory / CONFIGURATION) as unfinished:

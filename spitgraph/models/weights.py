@@ -52,14 +52,15 @@ def save_weights(model: nn.Module, path: PathLike) -> None:
 def arguments_of(model: nn.Module) -> dict[str, Any] | None:
     """Arguments of `create_model` for a model, as files hold them; None where it does not make it.
 
-    Features of one's own have no name that a file could hold.
+    Features and similarities of one's own have no name that a file could hold.
     """
     try:
         arguments = configuration_of(model).arguments()
     except NoConfigurationError:
         return None
-    if callable(arguments.get("features")):
-        arguments["features"] = None
+    for name in ("features", "similarity"):
+        if callable(arguments.get(name)):
+            arguments[name] = None
     return arguments
 
 
@@ -132,8 +133,9 @@ def model_from_weights(path: PathLike, *, family: str = "spit", **told: Any) -> 
         if AUTHORS_KEY in tensors and family == "spit":
             configuration["features"] = AUTHORS_SUPERPIXELS[0]
     arguments = configuration | told
-    if "features" in arguments and arguments["features"] is None:
-        raise ValueError(f"{source} was saved with a function for features: pass it as features=")
+    for name in ("features", "similarity"):
+        if name in arguments and arguments[name] is None:
+            raise ValueError(f"{source} was saved with a function for {name}: pass it as {name}=")
     try:
         model = create_model(**arguments)
     except (TypeError, ValueError) as error:

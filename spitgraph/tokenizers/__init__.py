@@ -1,6 +1,7 @@
 """τ: images → token graphs."""
 
 from spitgraph.tokenizers.base import Tokenizer
+from spitgraph.tokenizers.masks import from_masks
 from spitgraph.tokenizers.partition import from_partition
 from spitgraph.tokenizers.patch import PatchTokenizer
 from spitgraph.tokenizers.refinement import refine
@@ -12,6 +13,7 @@ __all__ = [
     "SuperpixelTokenizer",
     "Tokenizer",
     "VoronoiTokenizer",
+    "from_masks",
     "from_partition",
     "refine",
 ]

@@ -87,6 +87,16 @@ def test_a_function_for_features_has_to_be_told_again(path):
     assert callable(model_from_weights(path, features=lambda image: image).tokenizer.features)
 
 
+def test_a_similarity_of_ones_own_has_to_be_told_again(path):
+    def own(u, v, size_u, size_v):
+        return 1 / (1 + (u - v).square().sum(1))
+
+    save(create_model("spit_tiny_16", similarity=own, **TINY), path)
+    with pytest.raises(ValueError, match="pass it as similarity="):
+        model_from_weights(path)
+    assert model_from_weights(path, similarity=own).tokenizer.similarity is own
+
+
 def test_a_model_of_other_parts_is_saved_without_configuration(path, model):
     model.tokenizer = torch.nn.Identity()
     save(model, path)

@@ -80,6 +80,8 @@ def test_tokenizers_that_settings_do_not_tell_are_refused(tmp_path):
         LabelMapCache(tmp_path, PatchTokenizer(4))
     with pytest.raises(TypeError, match="a cache keeps what a SuperpixelTokenizer"):
         LabelMapCache(tmp_path, SuperpixelTokenizer(2, features=lambda image: image))
+    with pytest.raises(TypeError, match="SuperpixelTokenizer without functions of its own"):
+        LabelMapCache(tmp_path, SuperpixelTokenizer(2, similarity=lambda *ends: ends[0][:, 0]))
 
 
 def test_counts_are_of_the_tokens_and_kept(tmp_path, counting):

@@ -108,7 +108,7 @@ class Wanted:
             features_q,
             task.height,
             task.width,
-            CODES[self.settings.similarity],
+            CODES[self.settings.similarity_name],
             self.settings.compactness,
         )
 

@@ -14,7 +14,7 @@ from spitgraph.settings import Settings
 
 def edge_weights(level: Level, settings: Settings) -> list[float]:
     """See `naive.edge_weights`."""
-    code, compactness = weights.CODES[settings.similarity], settings.compactness
+    code, compactness = weights.CODES[settings.similarity_name], settings.compactness
     out = np.empty(len(level.edges))
     if level.number == 0:
         features_q = features_of(level)
@@ -43,7 +43,11 @@ def self_loop_weights(level: Level, settings: Settings) -> list[float]:
 
 def choose(level: Level, settings: Settings, weight: list[float], loop: list[float]) -> list[int]:
     """See `naive.choose`; the kernels weigh the edges themselves."""
-    code, compactness, n = weights.CODES[settings.similarity], settings.compactness, len(level.size)
+    code, compactness, n = (
+        weights.CODES[settings.similarity_name],
+        settings.compactness,
+        len(level.size),
+    )
     if level.number == 0:
         height, width = shape(level)
         direction, best = np.empty(n, np.uint8), np.empty(n)

@@ -206,7 +206,7 @@ def strongest_of_pixels(
         num_pixels=level.num_regions,
         num_images=level.num_images,
         CHANNELS=level.channels,
-        SIMILARITY=settings.similarity,
+        SIMILARITY=settings.similarity_name,
         COMPACT=level.compactness is not None,
     )
     return best, priority
@@ -216,7 +216,7 @@ def strongest_of_regions(
     level: Level, settings: Settings
 ) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " n"]]:
     """Weight and priority of the strongest edge of every region that merges."""
-    weights = weigh(level, settings.similarity)
+    weights = weigh(level, settings.similarity_name)
     to_a_count = settings.num_tokens is not None
     if to_a_count:
         launch(

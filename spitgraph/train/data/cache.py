@@ -37,7 +37,7 @@ class LabelMapCache(Tokenizer):
 
     Args:
         folder: Where entries are kept; it is made.
-        tokenizer: A `SuperpixelTokenizer` without features of its own.
+        tokenizer: A `SuperpixelTokenizer` without features or a similarity of its own.
 
     Raises:
         TypeError: The tokenizer is another: it is faster than any disk, or its settings do not tell
@@ -48,7 +48,7 @@ class LabelMapCache(Tokenizer):
         super().__init__()
         if not self.serves(tokenizer):
             raise TypeError(
-                "a cache keeps what a SuperpixelTokenizer without features of its own makes, "
+                "a cache keeps what a SuperpixelTokenizer without functions of its own makes, "
                 f"got {tokenizer!r}"
             )
         self.folder = Path(file_path(folder, "folder"))
@@ -59,7 +59,7 @@ class LabelMapCache(Tokenizer):
     @staticmethod
     def serves(tokenizer: Tokenizer | None) -> bool:
         """Whether there is something to gain for a tokenizer."""
-        return isinstance(tokenizer, SuperpixelTokenizer) and not callable(tokenizer.features)
+        return isinstance(tokenizer, SuperpixelTokenizer) and tokenizer.settings.is_told
 
     def hierarchy(self, images: list[Shaped[Tensor, "3 _H _W"]]) -> Hierarchy:
         """Nested partitions of a batch, from disk where they are there; see `Tokenizer`."""

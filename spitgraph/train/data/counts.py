@@ -66,8 +66,9 @@ def token_counts(
 
 def told_by_settings(tokenizer: Tokenizer) -> bool:
     """Whether what a tokenizer shows of itself tells which tokens it makes."""
-    known = SuperpixelTokenizer | PatchTokenizer | VoronoiTokenizer
-    return isinstance(tokenizer, known) and not callable(getattr(tokenizer, "features", None))
+    if isinstance(tokenizer, SuperpixelTokenizer):
+        return tokenizer.settings.is_told
+    return isinstance(tokenizer, PatchTokenizer | VoronoiTokenizer)
 
 
 def counted(
