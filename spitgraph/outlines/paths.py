@@ -115,7 +115,5 @@ def _reversed(
     place = torch.arange(len(arcs.points), device=arcs.points.device)
     arc = arcs.of_points
     order = arcs.heads[arc] + arcs.tails[arc] - place
-    turned = Arcs(
-        arcs.points[order], arcs.start, arcs.right, arcs.left, arcs.height, arcs.width
-    )
+    turned = Arcs(arcs.points[order], arcs.start, arcs.right, arcs.left, arcs.height, arcs.width)
     return turned, None if shares is None else shares[order]

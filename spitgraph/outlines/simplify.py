@@ -17,9 +17,9 @@ def simplify(arcs: Arcs, tolerance: Any) -> Arcs:
     Of each arc, the point that spans the smallest triangle with its neighbours goes first, as long
     as that triangle is smaller than tolerance² pixels and no other point lies in it (Visvalingam
     and Whyatt, Line generalisation by repeated elimination of points, 1993). No point moves, ends
-    and the frame stay, and a region keeps at least a triangle; so arcs neither cross nor touch where
+    and the frame stay, and a ring keeps at least a triangle; so arcs neither cross nor touch where
     they did not, and every region keeps its neighbours, its pieces and its holes. This is GEOS's
-    simplification of coverages.
+    simplification of coverages, which needs Shapely.
 
     Args:
         arcs: As traced, of all regions of a picture.
@@ -50,9 +50,7 @@ def simplify(arcs: Arcs, tolerance: Any) -> Arcs:
     polygons = shapely.polygons(lines, indices=of_rings.cpu().numpy())
     simpler = shapely.coverage_simplify(polygons, tolerance, simplify_boundary=False)
     left = torch.from_numpy(shapely.get_coordinates(simpler)).to(arcs.points)
-    there = torch.zeros(
-        (arcs.height + 1) * (arcs.width + 1), dtype=torch.bool, device=left.device
-    )
+    there = torch.zeros((arcs.height + 1) * (arcs.width + 1), dtype=torch.bool, device=left.device)
     there[left[:, 1] * (arcs.width + 1) + left[:, 0]] = True
     # corners between the ends of arcs are of one arc each, so a point is left out of both sides
     return without_points(arcs, there[arcs.corners])

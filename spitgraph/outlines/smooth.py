@@ -21,9 +21,11 @@ def smooth(arcs: Arcs, reach: float) -> Int64[Tensor, " P"]:
     which that is true, and where it is true of none, the border turns there and stays a corner.
 
     A curve lies in the triangle p, v, q. It is made only where no other point of any arc is in that
-    triangle, its sides included. Arcs do not cross, so none then enters it: curves meet neither
-    other arcs nor their curves. Where a point is in the triangle of s, the next smaller one is tried.
-    Junctions and the frame stay as they are.
+    triangle, its sides included; where one is, the next smaller s is tried. Arcs do not cross, and
+    to enter such a triangle they would have to, so a curve meets neither other arcs nor their
+    curves. Junctions and the frame stay as they are.
+
+    Of arcs as traced, and with a reach of half a pixel, no pixel's centre changes sides.
 
     Args:
         arcs: Traced, or simplified.
