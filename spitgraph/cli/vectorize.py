@@ -23,8 +23,9 @@ images, or a folder of them, it is a folder, which gets <name without extension>
 As it is, SVG gives the label map back to the pixel. With --simplify, borders have fewer corners;
 with --smooth, they are curves.
 
-A file that cannot be vectorized is reported and skipped; nothing is written for it. What stands in
-the place of an output is replaced, but never an IMAGE: where that would happen, the command refuses.
+A file that cannot be vectorized is reported and skipped; nothing is written for it. What stands
+in the place of an output is replaced, but never an IMAGE: where that would happen, the command
+refuses.
 """
 EPILOG = f"""\
 exit status: 0 all vectorized, 1 some of many images failed, 2 nothing done (bad options, or every

@@ -56,6 +56,8 @@ def svg_text(
     items = [
         f'<path id="r{level}-{region}" data-level="{level}" data-region="{region}"'
         f'{_paint(fills, region)} d="{path}"><title>{region}</title></path>\n'
+        if path  # numbers may have gaps
+        else ""
         for region, path in enumerate(data)
     ]
     for above, parent in enumerate(parents, level + 1):
