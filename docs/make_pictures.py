@@ -11,6 +11,9 @@ DOCS = Path(__file__).resolve().parent
 COFFEE = DOCS.parent / "examples" / "pictures" / "coffee.jpg"
 CHELSEA = DOCS.parent / "examples" / "pictures" / "chelsea.jpg"
 
+#: What is drawn large of the coffee, and how large.
+DETAIL, LARGE = (300, 215, 380, 275), 6
+
 
 def as_picture(figure) -> Image.Image:
     file = BytesIO()
@@ -42,6 +45,26 @@ def main() -> None:
     by_rule = [SuperpixelTokenizer(num_tokens=256, quality=q)(CHELSEA) for q in ("fast", "fine")]
     halves = [inspection.to_pil(inspection.overlay(tokens, scale=2)) for tokens in by_rule]
     side_by_side(halves, 400).save(out / "rules.jpg", quality=90)
+    vectors(out / "vectorize.png")
+
+
+def vectors(place: Path) -> None:
+    """Borders as traced, simplified, and smooth as well, drawn large; and the whole of the last."""
+    tokens = SuperpixelTokenizer(num_tokens=300, quality="fine")(COFFEE)
+    ways = ({}, {"simplify": 2.0}, {"simplify": 2.0, "smooth": True})
+    texts = [inspection.svg(tokens, **way) for way in ways]
+    box = tuple(LARGE * edge for edge in DETAIL)
+    shown = [drawn(texts[-1], 2), *(drawn(text, LARGE).crop(box) for text in texts)]
+    side_by_side(shown, 360).quantize(256).save(place, optimize=True)
+
+
+def drawn(svg: str, scale: int) -> Image.Image:
+    import resvg_py
+
+    width = scale * Image.open(COFFEE).width
+    return Image.open(BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width)))).convert(
+        "RGB"
+    )
 
 
 if __name__ == "__main__":
