@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from scipy import ndimage
 
+from helpers.labels import random_labels
 from helpers.strategies import label_maps
 from spitgraph.outlines import outer_rings, rings_of, trace
 from spitgraph.outlines.rings import ring_points
@@ -32,6 +33,7 @@ def test_rings_enclose_what_their_regions_have(labels):
 
 
 @given(label_maps())
+@example(random_labels(20, 20, 2))
 def test_no_ring_passes_a_corner_twice(labels):
     arcs = trace(labels)
     rings = rings_of(arcs)

@@ -74,7 +74,12 @@ def test_a_curve_keeps_away_from_what_is_within_its_corner():
     labels[3, 3] = 2
     arcs = trace(labels)
     corner = (arcs.points == 2).all(1)
-    assert smooth(arcs, 50.0)[corner].tolist() == [1]  # with s = 4 and 2 the pixel would be cut off
+    shares = smooth(arcs, 50.0)
+    assert shares[corner].tolist() == [1]  # with s = 4 and 2 the pixel would be cut off
+    assert (coverage(svg_text(arcs, rings_of(arcs), None, shares=shares), 16, 5)[0] == 1).all()
+    shares[corner] = 4
+    with pytest.raises(AssertionError):  # the check sees what the guard prevents
+        assert (coverage(svg_text(arcs, rings_of(arcs), None, shares=shares), 16, 5)[0] == 1).all()
     labels[3, 3] = 1
     assert smooth(trace(labels), 50.0)[(trace(labels).points == 2).all(1)].tolist() == [4]
 
