@@ -98,7 +98,7 @@ def _grouped(items: Sequence[str], parent: Int64[Tensor, " _"], level: int) -> l
 
 def hex_colors(colors: Tensor) -> list[str]:
     """Colours [N, 3] in [0, 1] as `#rrggbb`."""
-    red, green, blue = (colors.double() * 255).round().to(torch.int64).cpu().unbind(1)
+    red, green, blue = (colors * 255).round().to(torch.int64).cpu().unbind(1)
     return [f"#{value:06x}" for value in ((red << 16) + (green << 8) + blue).tolist()]
 
 
