@@ -5,6 +5,7 @@ from pathlib import Path
 
 from drawing.idea import draw_idea
 from drawing.masks import draw_masks
+from drawing.outlines import draw_outlines
 from drawing.strips import COFFEE, DOCS
 from drawing.tokens import draw_tokens
 
@@ -15,6 +16,7 @@ def main() -> None:
     draw_tokens(out)
     draw_idea(COFFEE, out)
     draw_masks(out)
+    draw_outlines(out)
 
 
 if __name__ == "__main__":
