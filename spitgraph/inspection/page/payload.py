@@ -1,0 +1,172 @@
+"""What a page knows of tokens: an outline in JSON, and everything long as one compressed piece."""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spitgraph.data import TokenData
+from spitgraph.hierarchy import Hierarchy
+from spitgraph.inspection.page.labels import (
+    Coded,
+    by_first,
+    byte_planes,
+    coded,
+    pixel_neighbours,
+    region_neighbours,
+)
+from spitgraph.inspection.page.vectors import Patches
+
+#: Levels of more regions than this are left out, unless they are the tokens themselves.
+MOST_REGIONS = 2**18
+#: Sections above this size are compressed a little less, for a lot less time.
+LARGE = 2**23
+
+
+class Packed(NamedTuple):
+    """Sections one after the other, compressed, and what they are.
+
+    Attributes:
+        about: For JSON; `sections` says how many bytes each has.
+        content: In zlib's format.
+    """
+
+    about: dict[str, Any]
+    content: bytes
+
+
+class Sections:
+    """Named pieces of bytes, one after the other."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, bytes] = {}
+
+    def add(self, name: str, piece: bytes) -> None:
+        """Put a piece behind the others."""
+        self._pieces[name] = piece
+
+    def add_coded(self, name: str, map: Coded) -> None:
+        """Put a coded label map behind the others."""
+        for number, stream in enumerate(map.streams):
+            self.add(f"{name}.{number}", stream)
+        if map.names is not None:
+            self.add(f"{name}.names", byte_planes(map.names))
+
+    def packed(self, about: dict[str, Any]) -> Packed:
+        """All of them."""
+        sizes = [[name, len(piece)] for name, piece in self._pieces.items()]
+        content = b"".join(self._pieces.values())
+        level = 9 if len(content) < LARGE else 6
+        return Packed({**about, "sections": sizes}, zlib.compress(content, level))
+
+
+def pack_tokens(
+    tokens: TokenData,
+    name: str,
+    vectors: Patches | None,
+    attributions: Mapping[str, Float[Tensor, " N"]],
+) -> Packed:
+    """The regions of an image at every level, and what is known of its tokens.
+
+    Args:
+        tokens: One image.
+        name: What they are called.
+        vectors: See `patches`.
+        attributions: By name, a score a token.
+    """
+    sections = Sections()
+    levels = add_levels(sections, tokens)
+    color = (tokens.color.detach().clamp(0, 1) * 255).round().byte()
+    sections.add("color", color.t().cpu().numpy().tobytes())  # all reds first
+    if vectors is not None:
+        sections.add("vectors", vectors.content)
+    for number, scores in enumerate(attributions.values()):
+        sections.add(f"scores.{number}", scores.cpu().numpy().astype("<f4").tobytes())
+    return sections.packed(
+        {
+            "name": name,
+            "levels": levels,
+            "depth": tokens.tree.depth,
+            "vectors": None if vectors is None else about_vectors(vectors),
+            "scores": [{"name": name, **ends(scores)} for name, scores in attributions.items()],
+        }
+    )
+
+
+def add_levels(sections: Sections, tokens: TokenData) -> list[dict[str, int]]:
+    """Put the label map of the finest level in, and the parents from there on.
+
+    Returns:
+        Number and count of regions of each level that is in, the finest first.
+    """
+    tree = tokens.tree
+    height, width = tokens.image_size[0].tolist()
+    counts = tree.image_counts[0]
+    finest = finest_level(tree)
+    parents = [parent.cpu().numpy() for parent in tree.parents]
+    labels = tree.partition(finest).cpu().numpy()
+    pixels = pixel_neighbours(height, width)
+    sections.add_coded("map", coded(labels, pixels))
+    rank, first, names = by_first(labels)
+    for level in range(finest, tree.depth):
+        parent = parents[level] if names is None else parents[level][names]
+        sections.add_coded(f"up.{level}", coded(parent, region_neighbours(rank, first, pixels)))
+        upper, _, names = by_first(parent)
+        rank = upper[rank]
+        first = first_places(rank)
+    return [{"level": level, "count": counts[level]} for level in range(finest, tree.depth + 1)]
+
+
+def first_places(rank: np.ndarray) -> np.ndarray:
+    """Where each label occurs first."""
+    first = np.zeros(len(rank), bool)
+    first[np.unique(rank, return_index=True)[1]] = True
+    return first
+
+
+def finest_level(tree: Hierarchy) -> int:
+    """The first level that is in a page: not that of pixels, nor one of too many regions."""
+    counts = tree.image_counts[0]
+    kept = (level for level in range(1, tree.depth) if counts[level] <= MOST_REGIONS)
+    return next(kept, tree.depth)
+
+
+def about_vectors(vectors: Patches) -> dict[str, Any]:
+    """What `vectors` is, beside its content."""
+    return {
+        "bins": vectors.bins,
+        "features": vectors.features,
+        "low": vectors.low,
+        "high": vectors.high,
+    }
+
+
+def ends(scores: Float[Tensor, " N"]) -> dict[str, float]:
+    """The least and the greatest score; as far below as above 0 where there are scores below."""
+    low, high = float(scores.min()), float(scores.max())
+    if low < 0:
+        reach = max(-low, high)
+        return {"low": -reach, "high": reach}
+    return {"low": low, "high": high}
+
+
+def pack_masks(masks: Mapping[str, np.ndarray]) -> Packed:
+    """Masks [H, W] of an image, a bit a pixel."""
+    sections = Sections()
+    for number, mask in enumerate(masks.values()):
+        sections.add(f"mask.{number}", np.packbits(mask.reshape(-1)).tobytes())
+    return sections.packed({"names": list(masks)})
+
+
+def pooled(
+    scores: Tensor, tokens: TokenData
+) -> Float[Tensor, " N"]:
+    """Scores of pixels [H, W] as means of the tokens, float32; such of tokens [N] as they are."""
+    if scores.dim() == 1:
+        return scores.detach().to(torch.float32)
+    flat = scores.detach().double().flatten().to(tokens.size.device)
+    return tokens.tree.pool(flat, tokens.tree.depth).to(torch.float32)
