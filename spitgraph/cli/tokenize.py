@@ -55,10 +55,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     arguments.add_images(parser)
     add = parser.add_argument
-    add("--tokenizer", choices=OPTIONS, default="superpixel", help="default: superpixel")
     add("--features", action="store_true", help="also extract the token vectors x")
     add("--overlay", action="store_true", help="also draw the regions: DIR/<name>-overlay.png")
     add("--no-pixels", action="store_true", help="leave the pixels out: much smaller files")
+    add_tokenizer(parser)
+    group = parser.add_argument_group("token vectors")
+    add = group.add_argument
+    add("--bins", type=arguments.whole, metavar="β", help="bins a side, default: 16")
+    add("--sigma", type=float, metavar="σ", help="width of the histograms' kernel, default: 0.8/β")
+    add("--no-gradient", action="store_true", help="leave the gradient histogram out")
+
+
+def add_tokenizer(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `make_tokenizer` reads."""
+    group = parser.add_argument_group("tokenizer")
+    group.add_argument(
+        "--tokenizer", choices=OPTIONS, default="superpixel", help="default: superpixel"
+    )
     group = parser.add_argument_group("superpixels")
     add = group.add_argument
     for option in fields(Settings):
@@ -72,11 +85,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar=shown["metavar"],
             help=shown["help"] + default,
         )
-    group = parser.add_argument_group("token vectors")
-    add = group.add_argument
-    add("--bins", type=arguments.whole, metavar="β", help="bins a side, default: 16")
-    add("--sigma", type=float, metavar="σ", help="width of the histograms' kernel, default: 0.8/β")
-    add("--no-gradient", action="store_true", help="leave the gradient histogram out")
     group = parser.add_argument_group("patches")
     group.add_argument(
         "--patch-size", type=arguments.whole, metavar="PIXELS", help="side, default: 16"
@@ -114,8 +122,7 @@ def make_tokenizer(args: argparse.Namespace) -> "spitgraph.tokenizers.Tokenizer"
 
     from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 
-    known = dict.fromkeys(name for names in OPTIONS.values() for name in names)
-    given = {name: getattr(args, name) for name in known if getattr(args, name) is not None}
+    given = given_options(args)
     for name in given:
         if name not in OPTIONS[args.tokenizer]:
             option = "--" + name.replace("_", "-")
@@ -136,6 +143,12 @@ def make_tokenizer(args: argparse.Namespace) -> "spitgraph.tokenizers.Tokenizer"
         return VoronoiTokenizer(**given, generator=torch.Generator().manual_seed(seed))
     except (TypeError, ValueError) as error:
         raise CommandError(one_line(error)) from error
+
+
+def given_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of tokenizers that were given, by name."""
+    known = dict.fromkeys(name for names in OPTIONS.values() for name in names)
+    return {name: getattr(args, name) for name in known if getattr(args, name) is not None}
 
 
 def make_extractor(args: argparse.Namespace) -> "spitgraph.InterpolationExtractor | None":

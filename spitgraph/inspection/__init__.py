@@ -4,6 +4,7 @@ from spitgraph.inspection.graph import plot_graph
 from spitgraph.inspection.hierarchy import plot_hierarchy
 from spitgraph.inspection.mask import highlight
 from spitgraph.inspection.overlay import mean_colors, overlay, to_pil
+from spitgraph.inspection.page import write_page
 from spitgraph.inspection.table import count_parts, token_table
 from spitgraph.inspection.vector import plot_token, unpack_vectors
 
@@ -18,4 +19,5 @@ __all__ = [
     "to_pil",
     "token_table",
     "unpack_vectors",
+    "write_page",
 ]

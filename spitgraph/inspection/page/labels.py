@@ -1,8 +1,8 @@
 """Label maps in few bytes: what a region of the image costs is its border.
 
-A label is most often that of the pixel to the left, else that of the pixel above, else a new one, else
-that above to the right. A bit each says so, and only labels that are none of these are written out.
-Parent maps are coded the same way: a region stands where its first pixel does.
+A label is most often that of the pixel to the left, else that of the pixel above, else a new one,
+else that above to the right. A bit each says so, and only labels that are none of these are written
+out. Parent maps are coded the same way: a region stands where its first pixel does.
 """
 
 from typing import NamedTuple

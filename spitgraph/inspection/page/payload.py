@@ -162,9 +162,7 @@ def pack_masks(masks: Mapping[str, np.ndarray]) -> Packed:
     return sections.packed({"names": list(masks)})
 
 
-def pooled(
-    scores: Tensor, tokens: TokenData
-) -> Float[Tensor, " N"]:
+def pooled(scores: Tensor, tokens: TokenData) -> Float[Tensor, " N"]:
     """Scores of pixels [H, W] as means of the tokens, float32; such of tokens [N] as they are."""
     if scores.dim() == 1:
         return scores.detach().to(torch.float32)

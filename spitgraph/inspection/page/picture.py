@@ -59,7 +59,10 @@ def is_plain(image: Image.Image) -> bool:
         return False
     if getattr(image, "is_animated", False) or image.getexif().get(ORIENTATION, 1) != 1:
         return False
-    if "chromaticity" in image.info or abs(image.info.get("gamma", SRGB_GAMMA) / SRGB_GAMMA - 1) > 0.01:
+    if (
+        "chromaticity" in image.info
+        or abs(image.info.get("gamma", SRGB_GAMMA) / SRGB_GAMMA - 1) > 0.01
+    ):
         return False
     return is_srgb(image.info.get("icc_profile"))
 
