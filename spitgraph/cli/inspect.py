@@ -23,7 +23,7 @@ a region shows its token, a slider walks the levels, and layers show the photogr
 borders, the graph, scores and masks. PAGE is a file that ends in .html; for several images, or a
 folder of them, it is a folder, which gets <name without extension>.html of each.
 
-With --compare, other tokenizers of the same image stand beside the first, linked. With --model, the
+With --beside, other tokenizers of the same image stand beside the first, linked. With --model, the
 tokens are the model's own, and --explain shows which of them its answer depends on.
 
 A file that cannot be shown is reported and skipped; nothing is written for it. What stands in the
@@ -36,7 +36,7 @@ image failed); {OTHER_STATUSES}
 examples:
   spitgraph inspect photo.jpg -o page.html
   spitgraph inspect photos/ -o pages --num-tokens 256 --quality fine
-  spitgraph inspect photo.jpg -o page.html --num-tokens 196 --compare "voronoi" --compare "patch"
+  spitgraph inspect photo.jpg -o page.html --num-tokens 196 --beside "voronoi" --beside "patch"
   spitgraph inspect photo.jpg -o page.html --model weights.safetensors --explain rollout --mask
 """
 #: What makes a place that of one page.
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--title", help="of the page, default: the image's name")
     add("--no-vectors", action="store_true", help="leave the tokens' vectors out")
     add(
-        "--compare",
+        "--beside",
         action="append",
         default=[],
         metavar="TOKENIZER",
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     for image, name in names.items():
         outputs.check(name, image)
     check_options(args)
-    others = [tokenizer_arguments(text) for text in args.compare]
+    others = [tokenizer_arguments(text) for text in args.beside]
     with args.interrupts.importing():
         from spitgraph import extractors, inspection, tokenizers  # noqa: F401
         from spitgraph.inspection import page  # noqa: F401
@@ -129,9 +129,9 @@ def check_options(args: argparse.Namespace) -> None:
             if getattr(args, name) not in (None, []):
                 raise CommandError(f"--{name} goes with --model")
     elif tokenize.given_options(args) or args.tokenizer != "superpixel":
-        raise CommandError("with --model, the tokens are its own: give other ones to --compare")
-    if len(args.compare) > 3:
-        raise CommandError(f"--compare may be given three times, got {len(args.compare)}")
+        raise CommandError("with --model, the tokens are its own: others go to --beside")
+    if len(args.beside) > 3:
+        raise CommandError(f"--beside may be given three times, got {len(args.beside)}")
 
 
 class Quoted(argparse.ArgumentParser):
@@ -139,11 +139,11 @@ class Quoted(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Complain as commands do."""
-        raise CommandError(f"--compare: {message}")
+        raise CommandError(f"--beside: {message}")
 
 
 def tokenizer_arguments(text: str) -> Namespace:
-    """The tokenizer that `--compare` names, and its options.
+    """The tokenizer that `--beside` names, and its options.
 
     Raises:
         CommandError: It cannot be read, or is none.
@@ -151,10 +151,10 @@ def tokenizer_arguments(text: str) -> Namespace:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise CommandError(f"--compare: {error}") from error
+        raise CommandError(f"--beside: {error}") from error
     if words and not words[0].startswith("-"):
         words = ["--tokenizer", *words]
-    parser = Quoted(prog="--compare", add_help=False, allow_abbrev=False)
+    parser = Quoted(prog="--beside", add_help=False, allow_abbrev=False)
     tokenize.add_tokenizer(parser)
     return parser.parse_args(words)
 

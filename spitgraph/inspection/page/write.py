@@ -30,7 +30,7 @@ from spitgraph.inspection.page.vectors import Patches, patches
 if TYPE_CHECKING:
     from spitgraph.explain import Attribution
 
-#: Bytes that compressed vectors of all views may take, beside as many as the picture has.
+#: Bytes that a partition's compressed vectors may take, beside as many as the picture has.
 ROOM = 90_000
 
 
@@ -107,7 +107,7 @@ def page_of(
     scores = checked_scores(attributions or {}, views)
     shown_masks = {name: checked_mask(mask, name, shape) for name, mask in (masks or {}).items()}
     picture, has_photograph = picture_of(views, image)
-    room = (ROOM + len(picture.content)) // len(views)
+    room = ROOM + len(picture.content)
     packed = []
     for view, name, theirs in zip(views, called, scores, strict=True):
         shown = patches_of(view, extractor, room) if boolean(vectors, "vectors") else None

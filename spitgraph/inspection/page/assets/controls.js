@@ -97,7 +97,7 @@ function listenToKeys(app) {
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.getElementById("help").open) return;
-    const isText = event.target.matches("input[type=text]"), onStage = event.target.matches(".stage");
+    const isText = event.target.matches("input[type=text]"), onStage = event.target.matches(".stage, body");
     if (isText && event.key === "Escape") {
       event.target.value = "";
       app.say("");

@@ -1,7 +1,6 @@
 // Pictures drawn once and kept: the photograph at half sizes, painted regions, borders, masks.
 
 const MOST_BITMAP = 2 ** 24; // pixels of one; larger pictures are painted at a whole fraction of their size
-const BORDER_BITMAP = 6e6;
 const MOST_KEPT = 6;
 
 class Photograph {
@@ -118,25 +117,14 @@ function bordersWithin(partition, level, x0, y0, x1, y1) {
   return path;
 }
 
-// How much the bitmap of borders is enlarged against the picture: whole numbers, or a half for large ones.
-function borderScale(width, height) {
-  const scale = Math.sqrt(BORDER_BITMAP / (width * height));
-  return scale < 1 ? 1 / Math.ceil(1 / scale) : Math.min(4, Math.floor(scale));
-}
-
-// All borders as a picture, for when they are too many to be drawn line by line.
-function borderBitmap(partition, level) {
-  const { width, height, base } = partition, lut = partition.lut(level), scale = borderScale(width, height);
+// All borders as a picture of some scale, for when they are too many to be drawn line by line.
+function borderBitmap(partition, level, scale) {
+  const { width, height, base } = partition, lut = partition.lut(level);
   const canvas = canvasOf(Math.ceil(width * scale), Math.ceil(height * scale));
   const context = canvas.getContext("2d");
-  if (scale >= 2) {
-    context.scale(scale, scale);
-    strokeBorders(context, bordersWithin(partition, level, 0, 0, width, height), 1.1 / scale, 2.4 / scale);
-    return canvas;
-  }
   const data = context.createImageData(canvas.width, canvas.height), out = new Uint32Array(data.data.buffer);
   const region = lut ? (p) => lut[base[p]] : (p) => base[p];
-  const line = packed(255, 255, 255, 200), shadow = packed(0, 0, 0, 70);
+  const line = packed(255, 255, 255, 190), shadow = packed(0, 0, 0, 50);
   for (let y = 0, p = 0; y < height; y++) {
     const row = Math.floor(y * scale) * canvas.width;
     for (let x = 0; x < width; x++, p++) {
@@ -154,10 +142,10 @@ function borderBitmap(partition, level) {
 
 function strokeBorders(context, path, thin, wide) {
   context.lineCap = "butt";
-  context.strokeStyle = "rgba(0, 0, 0, 0.3)";
+  context.strokeStyle = "rgba(0, 0, 0, 0.22)";
   context.lineWidth = wide;
   context.stroke(path);
-  context.strokeStyle = "rgba(255, 255, 255, 0.8)";
+  context.strokeStyle = "rgba(255, 255, 255, 0.78)";
   context.lineWidth = thin;
   context.stroke(path);
 }

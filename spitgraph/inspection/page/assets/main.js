@@ -18,7 +18,7 @@ class App {
     for (const stage of this.stages) {
       stage.slider = document.querySelector(`#${stage.view.id} input[type=range]`);
       stage.slider.max = stage.partition.last;
-      stage.slider.disabled = stage.partition.last === 0;
+      stage.slider.closest("label").hidden = stage.partition.last === 0;
       stage.count = stage.view.querySelector(".count");
       this.showLevel(stage);
     }
@@ -239,7 +239,8 @@ class App {
     const what = stage.level === stage.partition.last ? "token" : "region";
     stage.slider.value = stage.level;
     stage.slider.setAttribute("aria-valuetext", `level ${level}, ${whole(count)} ${what}s`);
-    stage.count.textContent = `${level} of ${stage.partition.about.depth} · ${whole(count)} ${what}${count > 1 ? "s" : ""}`;
+    const where = stage.partition.last ? `${level} of ${stage.partition.about.depth} · ` : "";
+    stage.count.textContent = `${where}${whole(count)} ${what}${count > 1 ? "s" : ""}`;
   }
 
   choose(base) {

@@ -46,15 +46,20 @@ class Panel {
     this.subtitle.textContent = `${several}level ${number} of ${partition.about.depth}`;
     this.pin.textContent = this.app.pinOf(place) ? "Unpin" : "Pin";
     this.swatch.style.backgroundColor = hexOf(colour);
-    this.facts.size.textContent = `${whole(shape.size)} px · ${percent(shape.size / (partition.width * partition.height))}`;
-    this.facts.colour.textContent = `${hexOf(colour)} · ${[0, 8, 16].map((i) => (colour >> i) & 255).join(", ")}`;
-    this.facts.centre.textContent = `${shape.x.toFixed(1)}, ${shape.y.toFixed(1)}`;
-    this.facts.box.textContent = `${shape.x1 - shape.x0} × ${shape.y1 - shape.y0} from ${shape.x0}, ${shape.y0}`;
+    this.tell("size", `${whole(shape.size)} px`, `${percent(shape.size / (partition.width * partition.height))} of the picture`);
+    this.tell("colour", hexOf(colour), [0, 8, 16].map((i) => (colour >> i) & 255).join(", "));
+    this.tell("centre", `${shape.x.toFixed(1)}, ${shape.y.toFixed(1)}`, "");
+    this.tell("box", `${shape.x1 - shape.x0} × ${shape.y1 - shape.y0}`, `from ${shape.x0}, ${shape.y0}`);
     drawPreview(this.preview, this.app, place);
     this.showVectors(place);
     this.showScores(place);
     this.showKin(place);
     this.showOthers(place);
+  }
+
+  tell(fact, value, more) {
+    this.facts[fact].value.textContent = value;
+    this.facts[fact].more.textContent = more;
   }
 
   build() {
@@ -65,10 +70,11 @@ class Panel {
     this.preview = element("canvas", { class: "preview", width: 2 * PREVIEW, height: 2 * PREVIEW, role: "img" });
     this.preview.setAttribute("aria-label", "The region in its surroundings");
     this.swatch = element("span", { class: "swatch" });
-    this.facts = { size: element("dd"), colour: element("dd"), centre: element("dd"), box: element("dd") };
-    const rows = Object.entries(this.facts).map(([name, value]) => {
-      if (name === "colour") return element("div", {}, element("dt", {}, "colour"), element("dd", {}, this.swatch, value));
-      return element("div", {}, element("dt", {}, name), value);
+    this.facts = {};
+    const rows = ["size", "colour", "centre", "box"].map((name) => {
+      const value = element("span"), more = element("span", { class: "more" });
+      this.facts[name] = { value, more };
+      return element("div", {}, element("dt", {}, name), element("dd", {}, name === "colour" ? this.swatch : null, value, more));
     });
     this.vectors = element("section", { class: "vectors" });
     this.scores = element("dl", { class: "facts scores" });

@@ -3,7 +3,9 @@
 
 const MOST_ZOOM = 64; // of the screen's pixels for one of the picture's
 const MOST_EDGES = 20000;
-const LARGEST_WINDOW = 1.2e6; // pixels of the picture in sight, to have their borders drawn line by line
+// so much of the picture in sight has its borders drawn line by line
+const LARGEST_WINDOW = 1.2e6;
+const MOST_IN_SIGHT = 8000;
 
 class Camera {
   constructor(width, height) {
@@ -125,16 +127,18 @@ class Stage {
   }
 
   drawBorders(context, scale) {
-    const { partition, level } = this, [x0, y0, x1, y1] = this.window();
-    const bitmapScale = borderScale(partition.width, partition.height), area = (x1 - x0) * (y1 - y0);
-    if (scale > 1.5 * bitmapScale && area < LARGEST_WINDOW && partition.count(level) * (area / (partition.width * partition.height)) < 2e4) {
-      const path = bordersWithin(partition, level, x0, y0, x1, y1), thin = this.ratio / scale;
-      strokeBorders(context, path, 1.2 * thin, 3 * thin);
+    const { partition, level } = this, { width, height } = partition, [x0, y0, x1, y1] = this.window();
+    const area = (x1 - x0) * (y1 - y0), share = area / (width * height);
+    if (area < LARGEST_WINDOW && partition.count(level) * share < MOST_IN_SIGHT) {
+      const all = () => this.kept.once(`path ${level}`, () => bordersWithin(partition, level, 0, 0, width, height));
+      const path = share > 0.5 ? all() : bordersWithin(partition, level, x0, y0, x1, y1), thin = this.ratio / scale;
+      strokeBorders(context, path, 1.1 * thin, 2.6 * thin);
       return;
     }
-    const bitmap = this.kept.once(`borders ${level}`, () => borderBitmap(partition, level));
-    context.imageSmoothingEnabled = true;
-    context.drawImage(bitmap, 0, 0, bitmap.width / bitmapScale, bitmap.height / bitmapScale);
+    const own = Math.min(1, 2 ** Math.round(Math.log2(scale)));
+    const bitmap = this.kept.once(`borders ${level} ${own}`, () => borderBitmap(partition, level, own));
+    context.imageSmoothingEnabled = scale < 3;
+    context.drawImage(bitmap, 0, 0, bitmap.width / own, bitmap.height / own);
   }
 
   // The graph's nodes and edges that are in sight; false where they are too many.
