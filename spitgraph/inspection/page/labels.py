@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
-#: Where no neighbour is.
-NOBODY = -1
+Truths = NDArray[np.bool_]
+#: To the left, above, and above to the right.
+Neighbours = tuple[Truths, Truths, Truths]
 
 
 class Coded(NamedTuple):
@@ -28,67 +29,73 @@ class Coded(NamedTuple):
     names: Integers | None
 
 
-def coded(labels: Integers, neighbours: tuple[Integers, Integers, Integers]) -> Coded:
+def coded(rank: Integers, first: Truths, known: Neighbours, names: Integers | None) -> Coded:
     """The labels of some places, in an order in which neighbours come first.
 
     Args:
-        labels: [n], one each of 0 … m − 1 at least.
-        neighbours: [n] each, place to the left, above, and above to the right, or −1.
+        rank: [n], labels numbered by first occurrence; see `by_first`.
+        first: [n], where these are.
+        known: [n] each, whether the place to the left, above, and above to the right has the same.
+        names: See `Coded`.
     """
-    rank, first, names = by_first(labels)
-    seen = np.cumsum(first)  # labels that have occurred
+    left, above, aside = known
+    seen = np.cumsum(first, dtype=np.int64)  # labels that have occurred
     left_over = np.arange(len(rank))
     streams = []
-    for test in (neighbours[0], neighbours[1], None, neighbours[2]):
-        if test is None:
-            known = first[left_over]
-        else:
-            other = test[left_over]
-            known = (other != NOBODY) & (rank[other] == rank[left_over])
-        streams.append(np.packbits(known).tobytes())
-        left_over = left_over[~known]
+    for test in (left, above, first, aside):
+        is_so = test[left_over]
+        streams.append(np.packbits(is_so).tobytes())
+        left_over = left_over[~is_so]
     streams.append(byte_planes(seen[left_over] - 1 - rank[left_over]))
     return Coded(streams, names)
 
 
-def by_first(labels: Integers) -> tuple[Integers, NDArray[np.bool_], Integers | None]:
-    """Labels numbered by first occurrence, where these are, and their names if they had others."""
-    used, place = np.unique(labels, return_index=True)
+def by_first(labels: Integers) -> tuple[Integers, Truths, Integers | None]:
+    """Labels 0 … m − 1 numbered by first occurrence, where these are, and their names before.
+
+    Names are None where that changes nothing.
+    """
+    place = np.empty(int(labels.max()) + 1, np.int64)
+    place[labels[::-1]] = np.arange(len(labels) - 1, -1, -1)  # the last one to be written stays
     first = np.zeros(len(labels), bool)
     first[place] = True
-    names = used[np.argsort(place)]
+    names = np.argsort(place)
     if np.array_equal(names, np.arange(len(names))):
         return labels, first, None
-    rank = np.empty(int(used[-1]) + 1, np.int64)
+    rank = np.empty_like(names)
     rank[names] = np.arange(len(names))
     return rank[labels], first, names
 
 
-def pixel_neighbours(height: int, width: int) -> tuple[Integers, Integers, Integers]:
-    """Of each pixel the ones to the left, above, and above to the right; −1 where there is none."""
-    place = np.arange(height * width)
-    column = place % width
-    left = np.where(column > 0, place - 1, NOBODY)
-    above = np.maximum(place - width, NOBODY)
-    aside = np.where((column < width - 1) & (place >= width), place - width + 1, NOBODY)
-    return left, above, aside
+def pixel_neighbours(rank: Integers) -> Neighbours:
+    """Whether pixels of a map [H, W] have the label of those left, above, above right; [H·W]."""
+    left, above, aside = (np.zeros(rank.shape, bool) for _ in range(3))
+    left[:, 1:] = rank[:, 1:] == rank[:, :-1]
+    above[1:] = rank[1:] == rank[:-1]
+    aside[1:, :-1] = rank[1:, :-1] == rank[:-1, 1:]
+    return left.reshape(-1), above.reshape(-1), aside.reshape(-1)
 
 
-def region_neighbours(
-    rank: Integers, first: NDArray[np.bool_], pixels: tuple[Integers, Integers, Integers]
-) -> tuple[Integers, Integers, Integers]:
-    """Of each region the ones beside its first pixel, all of which come before it.
+def region_neighbours(upper: Integers, regions: Integers, place: Integers) -> Neighbours:
+    """Whether regions have the parent of those beside their first pixels, which come before them.
 
     Args:
-        rank: [P], regions of pixels, numbered by first occurrence.
-        first: [P], where these are.
-        pixels: See `pixel_neighbours`.
+        upper: [n], parent of each region.
+        regions: [H, W], region of each pixel.
+        place: [n], first pixel of each region.
     """
-    place = np.flatnonzero(first)
-    left, above, aside = (
-        np.where(other[place] == NOBODY, NOBODY, rank[other[place]]) for other in pixels
+    width, flat = regions.shape[1], regions.reshape(-1)
+    row, column = np.divmod(place, width)
+
+    def same(step: int, is_there: Truths) -> Truths:
+        other = flat[np.where(is_there, place + step, 0)]
+        return is_there & (upper[other] == upper)
+
+    return (
+        same(-1, column > 0),
+        same(-width, row > 0),
+        same(1 - width, (row > 0) & (column < width - 1)),
     )
-    return left, above, aside
 
 
 def byte_planes(numbers: Integers) -> bytes:

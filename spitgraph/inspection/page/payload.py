@@ -108,24 +108,18 @@ def add_levels(sections: Sections, tokens: TokenData) -> list[dict[str, int]]:
     counts = tree.image_counts[0]
     finest = finest_level(tree)
     parents = [parent.cpu().numpy() for parent in tree.parents]
-    labels = tree.partition(finest).cpu().numpy()
-    pixels = pixel_neighbours(height, width)
-    sections.add_coded("map", coded(labels, pixels))
-    rank, first, names = by_first(labels)
+    rank, first, names = by_first(tree.partition(finest).cpu().numpy())
+    base = rank.reshape(height, width)
+    sections.add_coded("map", coded(rank, first, pixel_neighbours(base), names))
+    place = np.flatnonzero(first)  # of each region
+    lut = np.arange(len(place))  # region of the finest level → of this one
     for level in range(finest, tree.depth):
         parent = parents[level] if names is None else parents[level][names]
-        sections.add_coded(f"up.{level}", coded(parent, region_neighbours(rank, first, pixels)))
-        upper, _, names = by_first(parent)
-        rank = upper[rank]
-        first = first_places(rank)
+        upper, first, names = by_first(parent)
+        known = region_neighbours(upper, lut[base], place)
+        sections.add_coded(f"up.{level}", coded(upper, first, known, names))
+        lut, place = upper[lut], place[first]
     return [{"level": level, "count": counts[level]} for level in range(finest, tree.depth + 1)]
-
-
-def first_places(rank: np.ndarray) -> np.ndarray:
-    """Where each label occurs first."""
-    first = np.zeros(len(rank), bool)
-    first[np.unique(rank, return_index=True)[1]] = True
-    return first
 
 
 def finest_level(tree: Hierarchy) -> int:

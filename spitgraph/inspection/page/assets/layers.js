@@ -20,7 +20,15 @@ class Photograph {
       last = { image: canvas, scale: last.scale / 2 };
       this.sizes.push(last);
     }
-    return this.sizes.filter(({ scale: own }) => own >= scale || own === 1).pop().image;
+    return this.sizes.filter(({ scale: own }) => own >= scale || own === 1).pop();
+  }
+
+  // Draw what lies in a window of the picture, and no more of it than that.
+  drawWithin(context, scale, x0, y0, x1, y1) {
+    const { image } = this.fit(scale), own = image.width / this.width, down = image.height / this.height;
+    const left = Math.max(0, Math.floor(x0)), top = Math.max(0, Math.floor(y0));
+    const wide = Math.min(this.width, Math.ceil(x1)) - left, high = Math.min(this.height, Math.ceil(y1)) - top;
+    if (wide > 0 && high > 0) context.drawImage(image, left * own, top * down, wide * own, high * down, left, top, wide, high);
   }
 
   // [H·W·4] bytes, read once.

@@ -349,7 +349,8 @@ async function start() {
   const masks = await sectionsOf(about.masks, pieces[about.views.length]);
   const partitions = about.views.map((view, i) => new Partition(view, views[i], width, height));
   await picture.decode();
-  const app = new App(about, partitions, picture, about.masks.names.map((_, i) => masks.get(`mask.${i}`)));
+  const bitmap = await createImageBitmap(picture); // stays decoded
+  const app = new App(about, partitions, bitmap, about.masks.names.map((_, i) => masks.get(`mask.${i}`)));
   document.documentElement.dataset.ready = "true";
   window.spitgraphPage = app;
   // what the first pointer will ask for

@@ -189,7 +189,7 @@ function drawPreview(canvas, app, { stage, level, region }) {
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
   context.imageSmoothingEnabled = scale < 3;
-  context.drawImage(app.photograph.fit(scale), 0, 0, partition.width, partition.height);
+  app.photograph.drawWithin(context, scale, left, top, left + side, top + side);
   const fine = Math.min(side, canvas.width), shade = app.shadeCanvas(fine), veil = shade.getContext("2d");
   const data = veil.createImageData(fine, fine), out = new Uint32Array(data.data.buffer), lut = partition.lut(level);
   const faded = app.veil;
@@ -207,7 +207,7 @@ function drawPreview(canvas, app, { stage, level, region }) {
   context.drawImage(shade, left, top, side, side);
   context.strokeStyle = app.accent;
   context.lineWidth = 3 / scale;
-  if ((x1 - x0) * (y1 - y0) < 4e6) context.stroke(partition.outline(level, region));
+  context.stroke(partition.outline(level, region, gridFor(scale)));
 }
 
 const TITLES = { colour: "colour", position: "position", gradient: "gradient" };

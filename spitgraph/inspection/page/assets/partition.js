@@ -187,17 +187,22 @@ class Partition {
     return r;
   }
 
-  outline(level, r) {
-    const paths = this.outlines[level];
-    let path = paths.get(r);
+  // The outline of a region on a grid of so many pixels; of small regions, on that of pixels.
+  outline(level, r, grid = 1) {
+    const { size } = this.shapes(level), step = size[r] < 200 * grid * grid ? 1 : grid;
+    const paths = this.outlines[level], key = r * 64 + step;
+    let path = paths.get(key);
     if (!path) {
       if (paths.size > 4096) paths.clear();
-      path = outlineOf(this, level, r);
-      paths.set(r, path);
+      path = outlineOf(this, level, r, step);
+      paths.set(key, path);
     }
     return path;
   }
 }
+
+// The largest grid whose squares are no larger than the screen's pixels.
+const gridFor = (scale) => Math.max(1, Math.min(32, 2 ** Math.floor(Math.log2(1 / scale))));
 
 function emptyShapes(n) {
   return {
@@ -238,41 +243,43 @@ function childrenOf(parents, n) {
   return { start, child };
 }
 
-// Pixels of a region within a box that is one pixel larger on all sides.
-function maskOf(partition, level, r) {
-  const { x0, y0, x1, y1 } = partition.shape(level, r), { base, width } = partition, lut = partition.lut(level);
-  const wide = x1 - x0 + 2, high = y1 - y0 + 2, inside = new Uint8Array(wide * high);
-  for (let y = y0; y < y1; y++) {
-    let place = (y - y0 + 1) * wide + 1;
-    for (let p = y * width + x0; p < y * width + x1; p++, place++) {
-      inside[place] = (lut ? lut[base[p]] : base[p]) === r ? 1 : 0;
+// Squares of a grid whose middles are in a region, within a box that is one square larger on all sides.
+function maskOf(partition, level, r, step) {
+  const { x0, y0, x1, y1 } = partition.shape(level, r), { base, width, height } = partition, lut = partition.lut(level);
+  const left = Math.floor(x0 / step), top = Math.floor(y0 / step), half = step >> 1;
+  const wide = Math.ceil(x1 / step) - left + 2, high = Math.ceil(y1 / step) - top + 2, inside = new Uint8Array(wide * high);
+  for (let j = 1; j < high - 1; j++) {
+    const row = Math.min((top + j - 1) * step + half, height - 1) * width;
+    for (let i = 1, place = j * wide + 1; i < wide - 1; i++, place++) {
+      const own = base[row + Math.min((left + i - 1) * step + half, width - 1)];
+      inside[place] = (lut ? lut[own] : own) === r ? 1 : 0;
     }
   }
-  return { inside, wide, high, x0, y0 };
+  return { inside, wide, high, left, top };
 }
 
 // The sides between a region and what is around it, straight runs as one line each.
-function outlineOf(partition, level, r) {
-  const { inside, wide, high, x0, y0 } = maskOf(partition, level, r);
-  const path = new Path2D();
-  for (let y = 1; y < high; y++) {
-    for (let x = 1, run = -1; x < wide; x++) {
-      const p = y * wide + x, differs = inside[p] !== inside[p - wide];
-      if (differs && run < 0) run = x;
+function outlineOf(partition, level, r, step) {
+  const { inside, wide, high, left, top } = maskOf(partition, level, r, step), path = new Path2D();
+  const x = (i) => Math.min(partition.width, (left + i - 1) * step), y = (j) => Math.min(partition.height, (top + j - 1) * step);
+  for (let j = 1; j < high; j++) {
+    for (let i = 1, run = -1; i < wide; i++) {
+      const p = j * wide + i, differs = inside[p] !== inside[p - wide];
+      if (differs && run < 0) run = i;
       if (!differs && run >= 0) {
-        path.moveTo(x0 + run - 1, y0 + y - 1);
-        path.lineTo(x0 + x - 1, y0 + y - 1);
+        path.moveTo(x(run), y(j));
+        path.lineTo(x(i), y(j));
         run = -1;
       }
     }
   }
-  for (let x = 1; x < wide; x++) {
-    for (let y = 1, run = -1; y < high; y++) {
-      const p = y * wide + x, differs = inside[p] !== inside[p - 1];
-      if (differs && run < 0) run = y;
+  for (let i = 1; i < wide; i++) {
+    for (let j = 1, run = -1; j < high; j++) {
+      const p = j * wide + i, differs = inside[p] !== inside[p - 1];
+      if (differs && run < 0) run = j;
       if (!differs && run >= 0) {
-        path.moveTo(x0 + x - 1, y0 + run - 1);
-        path.lineTo(x0 + x - 1, y0 + y - 1);
+        path.moveTo(x(i), y(run));
+        path.lineTo(x(i), y(j));
         run = -1;
       }
     }

@@ -95,7 +95,7 @@ class Stage {
     context.imageSmoothingEnabled = scale < 3;
     const { width, height } = this.partition, has = (over) => app.overs.has(over);
     const picture = app.base.startsWith("scores.") ? "scores" : app.base;
-    if (picture !== "mosaic") context.drawImage(app.photograph.fit(scale), 0, 0, width, height);
+    if (picture !== "mosaic") app.photograph.drawWithin(context, scale, ...this.window());
     if (picture !== "photograph") {
       context.globalAlpha = picture === "scores" ? 0.72 : 1;
       context.drawImage(this.painted(app.base), 0, 0, width, height);
@@ -179,28 +179,28 @@ class Stage {
 
   // What follows the pointer, and what is pinned.
   drawOver() {
-    const context = this.over.getContext("2d"), scale = this.look(context), thin = this.ratio / scale;
+    const context = this.over.getContext("2d"), scale = this.look(context), thin = this.ratio / scale, grid = gridFor(scale);
     const { app, partition } = this, stroke = (path, colour, wide) => {
       context.strokeStyle = colour;
       context.lineWidth = wide * thin;
       context.stroke(path);
     };
-    context.lineCap = "round";
+    context.lineCap = grid > 1 ? "butt" : "square";
     app.pins.forEach((pin) => {
       if (pin.stage !== this) return;
-      const path = partition.outline(pin.level, pin.region);
+      const path = partition.outline(pin.level, pin.region, grid);
       stroke(path, "rgba(0, 0, 0, 0.65)", 4.5);
       stroke(path, pin.colour, 2.5);
     });
     const here = app.regionOf(this);
     if (!here) return;
-    const { region, level } = here, own = partition.outline(level, region), isMain = app.current.stage === this;
+    const { region, level } = here, own = partition.outline(level, region, grid), isMain = app.current.stage === this;
     if (isMain) {
       const around = partition.neighbours(level, region);
-      for (const { region: other } of around.slice(0, 64)) stroke(partition.outline(level, other), "rgba(255, 255, 255, 0.7)", 1.2);
+      for (const { region: other } of around.slice(0, 64)) stroke(partition.outline(level, other, grid), "rgba(255, 255, 255, 0.7)", 1.2);
       const parent = partition.parent(level, region);
       if (parent !== null) {
-        const path = partition.outline(level + 1, parent);
+        const path = partition.outline(level + 1, parent, grid);
         stroke(path, "rgba(0, 0, 0, 0.6)", 3);
         context.setLineDash([5 * thin, 4 * thin]);
         stroke(path, "#ffffff", 1.6);
