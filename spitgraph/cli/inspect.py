@@ -214,11 +214,10 @@ class Maker:
 
 
 def called(args: Namespace) -> str:
-    """What a partition is called: its tokenizer, and the options that were given."""
+    """What a partition is called: its tokenizer and the options that were given, as they were."""
     given = tokenize.given_options(args)
-    return ", ".join(
-        [args.tokenizer, *(f"{name.replace('_', ' ')} {value}" for name, value in given.items())]
-    )
+    options = [f"--{name.replace('_', '-')} {value}" for name, value in given.items()]
+    return " ".join([args.tokenizer, *options])
 
 
 def explain_arguments(args: Namespace, method: str) -> Namespace:

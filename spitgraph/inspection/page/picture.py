@@ -81,5 +81,5 @@ def encoded(pixels: np.ndarray) -> Picture:
     if pixels.shape[0] * pixels.shape[1] <= SMALL:
         image.save(place, "PNG", optimize=True)
         return Picture("image/png", place.getvalue())
-    image.save(place, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
+    image.save(place, "JPEG", quality=QUALITY, subsampling=0)
     return Picture("image/jpeg", place.getvalue())

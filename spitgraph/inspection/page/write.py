@@ -137,7 +137,9 @@ def picture_of(views: list[TokenData], source: Any) -> tuple[Picture, bool]:
 
     image, shape = load_image(source), list(seg_of(views[0]).shape)
     if list(image.shape[1:]) != shape:
-        raise ValueError(f"expected an image of the tokens' size {shape}, got {list(image.shape)}")
+        raise ValueError(
+            f"expected an image of the tokens' size {shape}, got {list(image.shape[1:])}"
+        )
     return embedded(as_bytes(image), source), True
 
 

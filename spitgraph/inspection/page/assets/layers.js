@@ -148,12 +148,13 @@ function borderBitmap(partition, level, scale) {
   return canvas;
 }
 
-function strokeBorders(context, path, thin, wide) {
+// Lines of one of the screen's pixels and their shadow, or less where there is little room (0 … 1).
+function strokeBorders(context, path, thin, room) {
   context.lineCap = "butt";
-  context.strokeStyle = "rgba(0, 0, 0, 0.22)";
-  context.lineWidth = wide;
+  context.strokeStyle = `rgba(0, 0, 0, ${0.3 * room})`;
+  context.lineWidth = 2.8 * thin * room;
   context.stroke(path);
-  context.strokeStyle = "rgba(255, 255, 255, 0.78)";
-  context.lineWidth = thin;
+  context.strokeStyle = `rgba(255, 255, 255, ${0.5 + 0.35 * room})`;
+  context.lineWidth = thin * (0.45 + 0.65 * room);
   context.stroke(path);
 }

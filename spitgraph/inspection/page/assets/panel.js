@@ -134,7 +134,7 @@ class Panel {
   }
 
   chip(stage, level, region, title) {
-    const made = element("button", { type: "button", class: "chip", title }, whole(region));
+    const made = element("button", { type: "button", class: "chip", title }, String(region));
     made.addEventListener("click", () => this.app.goTo(stage, level, region));
     return made;
   }

@@ -132,13 +132,19 @@ class Stage {
     if (area < LARGEST_WINDOW && partition.count(level) * share < MOST_IN_SIGHT) {
       const all = () => this.kept.once(`path ${level}`, () => bordersWithin(partition, level, 0, 0, width, height));
       const path = share > 0.5 ? all() : bordersWithin(partition, level, x0, y0, x1, y1), thin = this.ratio / scale;
-      strokeBorders(context, path, 1.1 * thin, 2.6 * thin);
+      strokeBorders(context, path, thin, this.room(scale));
       return;
     }
     const own = Math.min(1, 2 ** Math.round(Math.log2(scale)));
     const bitmap = this.kept.once(`borders ${level} ${own}`, () => borderBitmap(partition, level, own));
     context.imageSmoothingEnabled = scale < 3;
     context.drawImage(bitmap, 0, 0, bitmap.width / own, bitmap.height / own);
+  }
+
+  // How wide regions are on the screen, 0 … 1: where it is crowded, lines are thin.
+  room(scale) {
+    const { partition, level } = this, side = Math.sqrt((partition.width * partition.height) / partition.count(level));
+    return Math.max(0.3, Math.min(1, (side * scale) / this.ratio / 22));
   }
 
   // The graph's nodes and edges that are in sight; false where they are too many.
@@ -150,7 +156,7 @@ class Stage {
     const shown = [];
     for (let r = 0; r < n; r++) if (x(r) >= x0 && x(r) <= x1 && y(r) >= y0 && y(r) <= y1) shown.push(r);
     if (shown.length * 3 > MOST_EDGES) return false;
-    const inSight = new Set(shown), thin = this.ratio / scale, steps = [new Path2D(), new Path2D(), new Path2D()];
+    const room = this.room(scale), inSight = new Set(shown), thin = this.ratio / scale, steps = [new Path2D(), new Path2D(), new Path2D()];
     const mean = Math.sqrt((partition.width * partition.height) / n);
     for (const r of shown) {
       for (let i = start[r]; i < start[r + 1]; i++) {
@@ -162,14 +168,14 @@ class Stage {
     }
     context.strokeStyle = "rgba(20, 20, 24, 0.75)";
     steps.forEach((path, i) => {
-      context.lineWidth = [0.6, 1.1, 1.9][i] * thin;
+      context.lineWidth = [0.7, 1.2, 2][i] * thin * room;
       context.stroke(path);
     });
     const colours = partition.colours(level, () => this.app.photograph.pixels);
-    context.lineWidth = 0.9 * thin;
+    context.lineWidth = 0.9 * thin * room;
     for (const r of shown) {
       context.beginPath();
-      context.arc(x(r), y(r), Math.max(2 * thin, Math.min(0.2 * Math.sqrt(size[r]), 9 * thin)), 0, 7);
+      context.arc(x(r), y(r), Math.max(3 * thin * room, Math.min(0.2 * Math.sqrt(size[r]), 9 * thin)), 0, 7);
       context.fillStyle = hexOf(colours[r]);
       context.fill();
       context.stroke();
@@ -189,8 +195,8 @@ class Stage {
     app.pins.forEach((pin) => {
       if (pin.stage !== this) return;
       const path = partition.outline(pin.level, pin.region, grid);
-      stroke(path, "rgba(0, 0, 0, 0.65)", 4.5);
-      stroke(path, pin.colour, 2.5);
+      stroke(path, "rgba(0, 0, 0, 0.65)", 4);
+      stroke(path, pin.colour, 2.2);
     });
     const here = app.regionOf(this);
     if (!here) return;
