@@ -85,10 +85,10 @@ class Panel {
       { class: "card" },
       element("div", { class: "head" }, element("div", {}, this.title, this.subtitle), this.pin),
       element("div", { class: "top" }, this.preview, element("dl", { class: "facts" }, ...rows)),
-      this.vectors,
-      this.scores,
-      ...Object.values(this.kin).map(({ row }) => row),
       this.others,
+      this.scores,
+      this.vectors,
+      ...Object.values(this.kin).map(({ row }) => row),
     );
     this.root.append(this.card);
   }

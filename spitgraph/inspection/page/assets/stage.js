@@ -203,7 +203,7 @@ class Stage {
     const { region, level } = here, own = partition.outline(level, region, grid), isMain = app.current.stage === this;
     if (isMain) {
       const around = partition.neighbours(level, region);
-      for (const { region: other } of around.slice(0, 64)) stroke(partition.outline(level, other, grid), "rgba(255, 255, 255, 0.7)", 1.2);
+      for (const { region: other } of around.slice(0, 64)) stroke(partition.outline(level, other, grid), app.accent, 1.3);
       const parent = partition.parent(level, region);
       if (parent !== null) {
         const path = partition.outline(level + 1, parent, grid);
