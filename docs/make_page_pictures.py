@@ -48,7 +48,7 @@ def main() -> None:
         page.mouse.move(*on_screen(page, 172, 108))
         keep(page, folder / "page-light.jpg")
         page = shown("dark", 620, two, image=coffee, names=names)
-        page.mouse.move(*on_screen(page, 300, 60))
+        page.mouse.move(*on_screen(page, 405, 200))
         keep(page, folder / "page-dark.jpg")
         browser.close()
 

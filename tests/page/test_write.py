@@ -20,7 +20,7 @@ from spitgraph import (
 )
 from spitgraph.inspection.page import page_of
 from spitgraph.inspection.page.labels import by_first
-from spitgraph.inspection.page.payload import MOST_REGIONS, finest_level
+from spitgraph.inspection.page.payload import MOST_REGIONS, finest_level, levels_within
 from spitgraph.inspection.page.picture import embedded
 from spitgraph.inspection.page.vectors import patches
 
@@ -99,6 +99,24 @@ def test_levels_of_too_many_regions_are_left_out():
     assert finest_level(tokens.to_level(0).tree) == 0
     patches = PatchTokenizer(2)(noise(4, 5))
     assert [level["level"] for level in about(page_of(patches))["views"][0]["levels"]] == [1]
+
+
+def test_the_finest_levels_are_left_out_where_room_is_scarce(tokens):
+    _, levels, taken = levels_within(tokens, 10**6)
+    assert [level["level"] for level in levels] == [1, 2] and 0 < taken <= 10**6
+    _, levels, less = levels_within(tokens, taken - 1)
+    assert [level["level"] for level in levels] == [2] and less < taken
+    assert levels_within(tokens, 0)[1] == levels  # the tokens themselves always are there
+
+
+@pytest.mark.parametrize("side", [40, 300])
+def test_pages_take_no_more_bytes_than_is_said(side, tmp_path):
+    """Also of noise, whose borders, colours and vectors cost the most."""
+    path = tmp_path / "a.jpg"
+    Image.fromarray(random_bytes(side, side, 3)).save(path)
+    for num_tokens in (side, 10 * side):
+        page = page_of(SuperpixelTokenizer(num_tokens=num_tokens)(path), image=path)
+        assert len(page.encode()) <= 3 * path.stat().st_size + 300_000
 
 
 # ---- the picture ---------------------------------------------------------------------------------

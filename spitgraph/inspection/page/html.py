@@ -20,7 +20,7 @@ UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 def filled(about: dict[str, Any], picture: Picture, pieces: list[bytes]) -> str:
     """The template with everything in it."""
-    style, script = asset("page.css"), program()
+    style, script = stylesheet(), program()
     return template().render(
         about=about,
         data=as_json(about),
@@ -46,11 +46,28 @@ def hash_of(text: str) -> str:
     return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
 
 
+def fixed_size() -> int:
+    """Bytes of every page: template, style and scripts."""
+    return sum(len(text.encode()) for text in (asset("page.html"), stylesheet(), program()))
+
+
 @cache
 def program() -> str:
     """All scripts as one, with a scope of its own."""
-    parts = [asset(f"{name}.js") for name in SCRIPTS]
+    parts = [without_margins(asset(f"{name}.js")) for name in SCRIPTS]
     return '(() => {\n"use strict";\n' + "\n".join(parts) + "\n})();"
+
+
+@cache
+def stylesheet() -> str:
+    """The style, and nothing that only its readers need."""
+    return without_margins(asset("page.css"))
+
+
+def without_margins(text: str) -> str:
+    """Lines without indentation; those that are empty or comments (`//`) are left out."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 @cache

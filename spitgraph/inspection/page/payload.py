@@ -1,7 +1,7 @@
 """What a page knows of tokens: an outline in JSON, and everything long as one compressed piece."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,8 @@ from spitgraph.inspection.page.vectors import Patches
 
 #: Levels of more regions than this are left out, unless they are the tokens themselves.
 MOST_REGIONS = 2**18
+#: Share of a partition's room that its levels may take; finer ones are left out then.
+ROOM_OF_LEVELS = 0.85
 #: Sections above this size are compressed a little less, for a lot less time.
 LARGE = 2**23
 
@@ -56,30 +58,38 @@ class Sections:
         if map.names is not None:
             self.add(f"{name}.names", byte_planes(map.names))
 
-    def packed(self, about: dict[str, Any]) -> Packed:
-        """All of them."""
-        sizes = [[name, len(piece)] for name, piece in self._pieces.items()]
+    def compressed(self) -> bytes:
+        """All of them, in zlib's format."""
         content = b"".join(self._pieces.values())
-        level = 9 if len(content) < LARGE else 6
-        return Packed({**about, "sections": sizes}, zlib.compress(content, level))
+        return zlib.compress(content, 9 if len(content) < LARGE else 6)
+
+    def packed(self, about: dict[str, Any]) -> Packed:
+        """All of them, and how long each is."""
+        sizes = [[name, len(piece)] for name, piece in self._pieces.items()]
+        return Packed({**about, "sections": sizes}, self.compressed())
 
 
 def pack_tokens(
     tokens: TokenData,
     name: str,
-    vectors: Patches | None,
+    room: int,
+    vectors_within: Callable[[int], Patches | None],
     attributions: Mapping[str, Float[Tensor, " N"]],
 ) -> Packed:
     """The regions of an image at every level, and what is known of its tokens.
 
+    Where room is scarce, vectors have fewer bins, and then the finest levels are left out.
+
     Args:
         tokens: One image.
         name: What they are called.
-        vectors: See `patches`.
+        room: Bytes that all of it may take.
+        vectors_within: Makes their vectors, so that they take no more bytes; see `patches`.
         attributions: By name, a score a token.
     """
-    sections = Sections()
-    levels = add_levels(sections, tokens)
+    room -= len(tokens.size) * (3 + 4 * len(attributions))
+    sections, levels, taken = levels_within(tokens, round(ROOM_OF_LEVELS * room))
+    vectors = vectors_within(room - taken)
     color = (tokens.color.detach().clamp(0, 1) * 255).round().byte()
     sections.add("color", color.t().cpu().numpy().tobytes())  # all reds first
     if vectors is not None:
@@ -97,7 +107,19 @@ def pack_tokens(
     )
 
 
-def add_levels(sections: Sections, tokens: TokenData) -> list[dict[str, int]]:
+def levels_within(tokens: TokenData, room: int) -> tuple[Sections, list[dict[str, int]], int]:
+    """As many levels as there is room for, the tokens' own in any case; and the bytes they take."""
+    tree = tokens.tree
+    for finest in range(finest_level(tree), tree.depth + 1):
+        sections = Sections()
+        levels = add_levels(sections, tokens, finest)
+        taken = len(sections.compressed())
+        if taken <= room:
+            break
+    return sections, levels, taken
+
+
+def add_levels(sections: Sections, tokens: TokenData, finest: int) -> list[dict[str, int]]:
     """Put the label map of the finest level in, and the parents from there on.
 
     Returns:
@@ -106,7 +128,6 @@ def add_levels(sections: Sections, tokens: TokenData) -> list[dict[str, int]]:
     tree = tokens.tree
     height, width = tokens.image_size[0].tolist()
     counts = tree.image_counts[0]
-    finest = finest_level(tree)
     parents = [parent.cpu().numpy() for parent in tree.parents]
     rank, first, names = by_first(tree.partition(finest).cpu().numpy())
     base = rank.reshape(height, width)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from spitgraph.inspection.page.given import (
     is_path,
     printable,
 )
-from spitgraph.inspection.page.html import filled
+from spitgraph.inspection.page.html import filled, fixed_size
 from spitgraph.inspection.page.payload import pack_masks, pack_tokens
 from spitgraph.inspection.page.picture import Picture, embedded
 from spitgraph.inspection.page.vectors import Patches, patches
@@ -30,8 +31,11 @@ from spitgraph.inspection.page.vectors import Patches, patches
 if TYPE_CHECKING:
     from spitgraph.explain import Attribution
 
-#: Bytes that a partition's compressed vectors may take, beside as many as the picture has.
-ROOM = 90_000
+#: A page of one partition takes so many times the photograph's bytes and so many more, at most, as
+#: long as its tokens' own borders fit into that.
+TIMES, MORE = 3, 300_000
+#: Of these, what names and numbers take.
+OUTLINE = 6000
 
 
 def write_page(
@@ -107,11 +111,11 @@ def page_of(
     scores = checked_scores(attributions or {}, views)
     shown_masks = {name: checked_mask(mask, name, shape) for name, mask in (masks or {}).items()}
     picture, has_photograph = picture_of(views, image)
-    room = ROOM + len(picture.content)
-    packed = []
+    room = room_beside(picture)
+    packed, is_shown = [], boolean(vectors, "vectors")
     for view, name, theirs in zip(views, called, scores, strict=True):
-        shown = patches_of(view, extractor, room) if boolean(vectors, "vectors") else None
-        packed.append(pack_tokens(view, name, shown, theirs))
+        vectors_within = partial(patches_of, view, extractor) if is_shown else nothing
+        packed.append(pack_tokens(view, name, room, vectors_within, theirs))
     packed_masks = pack_masks(shown_masks)
     if title is None:
         title = os.path.basename(os.fsdecode(image)) if is_path(image) else "Tokens"
@@ -146,6 +150,21 @@ def picture_of(views: list[TokenData], source: Any) -> tuple[Picture, bool]:
 def as_bytes(image: Tensor) -> np.ndarray:
     """A picture [3, H, W] in [0, 1] as [H, W, 3] of bytes."""
     return (image.detach() * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def room_beside(picture: Picture) -> int:
+    """Bytes that a partition may take before they are written in base64, which has 4 for 3."""
+    size = len(picture.content)
+    return (TIMES * size + MORE - base64_size(size) - fixed_size() - OUTLINE) * 3 // 4
+
+
+def base64_size(size: int) -> int:
+    """Characters of so many bytes."""
+    return 4 * -(-size // 3)
+
+
+def nothing(room: int) -> None:
+    """No vectors."""
 
 
 def patches_of(tokens: TokenData, extractor: Extractor | None, room: int) -> Patches | None:

@@ -203,7 +203,9 @@ class Stage {
     const { region, level } = here, own = partition.outline(level, region, grid), isMain = app.current.stage === this;
     if (isMain) {
       const around = partition.neighbours(level, region);
-      for (const { region: other } of around.slice(0, 64)) stroke(partition.outline(level, other, grid), app.accent, 1.3);
+      context.globalAlpha = 0.7;
+      for (const { region: other } of around.slice(0, 64)) stroke(partition.outline(level, other, grid), app.accent, 1.2);
+      context.globalAlpha = 1;
       const parent = partition.parent(level, region);
       if (parent !== null) {
         const path = partition.outline(level + 1, parent, grid);
@@ -213,9 +215,9 @@ class Stage {
         context.setLineDash([]);
       }
     }
-    stroke(own, "rgba(0, 0, 0, 0.75)", 5);
-    stroke(own, "#ffffff", 3.4);
-    stroke(own, app.accent, 1.8);
+    stroke(own, "rgba(0, 0, 0, 0.75)", 6.5);
+    stroke(own, "#ffffff", 4.6);
+    stroke(own, app.accent, 2);
     if (!isMain || app.byKeyboard) this.drawPlace(context, thin);
   }
 
