@@ -8,6 +8,7 @@ from spitgraph.cli import (
     evaluate,
     explain,
     info,
+    inspect,
     models,
     segment,
     tokenize,
@@ -18,7 +19,7 @@ from spitgraph.cli import (
 from spitgraph.cli.errors import NOTHING_DONE
 from spitgraph.cli.streams import complain, show
 
-COMMANDS = (tokenize, vectorize, segment, explain, train, evaluate, info, models, warm_up)
+COMMANDS = (tokenize, inspect, vectorize, segment, explain, train, evaluate, info, models, warm_up)
 
 
 class Parser(argparse.ArgumentParser):

@@ -5,6 +5,7 @@ from spitgraph.inspection.hierarchy import plot_hierarchy
 from spitgraph.inspection.mask import highlight
 from spitgraph.inspection.outlines import svg, topojson, write_svg, write_topojson
 from spitgraph.inspection.overlay import mean_colors, overlay, to_pil
+from spitgraph.inspection.page import write_page
 from spitgraph.inspection.table import count_parts, token_table
 from spitgraph.inspection.vector import plot_token, unpack_vectors
 
@@ -21,6 +22,7 @@ __all__ = [
     "token_table",
     "topojson",
     "unpack_vectors",
+    "write_page",
     "write_svg",
     "write_topojson",
 ]
