@@ -155,7 +155,7 @@ def picture(tokens: "TokenData", side: int) -> str:
 def thumbnail_of(tokens: "TokenData", side: int) -> Image.Image:
     """The image with borders, or its regions in mean colours, made small or large."""
     seg = tokens.seg[0]
-    wide, tall = (max(1, round(length)) for length in panel_size(seg.shape, side))
+    wide, tall = (max(1, round(length)) for length in panel_size(seg.shape, float(side)))
     rows, columns = (
         sampled(old, new, seg.device) for old, new in zip(seg.shape, (tall, wide), strict=True)
     )

@@ -30,6 +30,8 @@ COLOUR_BLIND = (
 )
 #: A difference in Lab that neighbours should have at least; more is not better.
 CLEAR = 25.0
+#: What lots add: enough to choose between colours that differ alike.
+TIE = 1e-3
 
 
 def random_colors(
@@ -88,7 +90,7 @@ def drawn_colors(
         )
         alone = scatter(seen.long(), source, dim_size=count, reduce="max") < 1
         nearest = torch.where(alone[:, None], CLEAR, nearest.clamp(max=CLEAR))
-        color = torch.where(ready, (nearest + luck[:, 1:]).argmax(dim=1), color)
+        color = torch.where(ready, (nearest + TIE * luck[:, 1:]).argmax(dim=1), color)
     return color
 
 

@@ -55,7 +55,7 @@ def plot_graph(
     picture = 1 - 0.45 * (1 - mean_colors(tokens))  # faded, so that the graph stands out
     if weights is None:
         figure = new_figure(wide, tall)
-        axes = add_panel(figure, 0, 0, wide, tall)
+        axes = add_panel(figure, 0.0, 0.0, wide, tall)
         show_picture(axes, to_pil(picture))
         widths = border_widths(tokens, per_pixel)
         add_lines(axes, tokens, colors="black", alpha=0.7, linewidths=widths)

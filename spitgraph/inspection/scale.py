@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
@@ -36,7 +37,8 @@ def as_values(values: Any, count: int, what: str) -> Float64[Tensor, " N"]:
         TypeError: They are no numbers.
     """
     try:
-        numbers = torch.as_tensor(values).detach().double().cpu()
+        held = values if isinstance(values, Tensor) else np.array(values, dtype=np.float64)
+        numbers = torch.as_tensor(held).detach().double().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"expected {count} numbers, one for each of the {what}: {error}") from None
     if numbers.shape not in ((count,), (count, 1)):
