@@ -3,7 +3,7 @@
     python benchmarks/stability.py FOLDER [--count 20] [--side 512] [--patch 32] [--markdown FILE]
 
 Of the folder's first photographs, scaled so that their longer side is at most so many pixels. Every
-method is asked for as many tokens as there are patches. Means over photographs; what the columns
+method makes as many tokens as there are patches, or as nearly as its setting allows. Means over photographs; what the columns
 mean is said in docs/inspection.md. With --figure, the stability card is drawn too.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import torch
-from partition_peers import fast_slic, slic
+from partition_peers import PEERS, matched
 from pictures import photographs
 from PIL import Image
 from tqdm import tqdm
@@ -26,26 +26,32 @@ from spitgraph.images import load_image
 from spitgraph.inspection import plot_stability, stability, to_pil
 
 TokenMaker = Callable[[torch.Tensor], object]
+#: Methods of others.
+OTHERS = ["scikit-image SLIC", "fast-slic"]
 #: Rows that are no change.
 NO_CHANGE = ["the same again", "chance"]
 
 
-def methods(count: int, patch: int) -> dict[str, TokenMaker]:
-    """Makers of about so many tokens."""
+def methods(image: torch.Tensor, count: int, patch: int) -> dict[str, TokenMaker]:
+    """Makers of about so many tokens of an image."""
+    peers = {name: matched(PEERS[name], count, [as_bytes(image)])[0] for name in OTHERS}
     return {
         "superpixels": SuperpixelTokenizer(num_tokens=count),
         "superpixels, ward": SuperpixelTokenizer(num_tokens=count, similarity="ward"),
         "superpixels, fine": SuperpixelTokenizer(num_tokens=count, quality="fine"),
-        "scikit-image SLIC": partial(of_bytes, slic, count),
-        "fast-slic": partial(of_bytes, fast_slic, count),
+        **{name: partial(of_bytes, method) for name, method in peers.items()},
         "patches": PatchTokenizer(patch),
         "Voronoi cells": partial(same_cells, count),
     }
 
 
-def of_bytes(method: Callable, count: int, image: torch.Tensor) -> torch.Tensor:
-    """A method of others, which read 8 bits."""
-    return torch.from_numpy(np.asarray(method(np.array(to_pil(image)), count)).astype(np.int64))
+def of_bytes(method: Callable, image: torch.Tensor) -> np.ndarray:
+    """Labels of a method of others, which read 8 bits."""
+    return np.asarray(method(as_bytes(image))).astype(np.int64)
+
+
+def as_bytes(image: torch.Tensor) -> np.ndarray:
+    return np.array(to_pil(image))
 
 
 def same_cells(count: int, image: torch.Tensor) -> object:
@@ -65,7 +71,7 @@ def measured(paths: list[Path], side: int, patch: int) -> dict[str, pandas.DataF
     for path in tqdm(paths):
         image = scaled(path, side)
         count = len(PatchTokenizer(patch)(image).size)
-        for name, make in methods(count, patch).items():
+        for name, make in methods(image, count, patch).items():
             found.setdefault(name, []).append(stability(image, make))
     return {
         name: pandas.concat(tables).groupby(level=0, sort=False).mean()
@@ -100,9 +106,8 @@ def markdown(table: pandas.DataFrame) -> str:
 
     head = [str(table.index.name), *map(str, table.columns)]
     lines = [head, ["---", *["---:"] * len(table.columns)]]
-    lines += [
-        [str(name), *map(cell, row)] for name, row in zip(table.index, table.values, strict=True)
-    ]
+    for name, row in zip(table.index, table.values, strict=True):
+        lines.append([str(name), *map(cell, row)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -55,7 +55,7 @@ def test_an_image_shows_what_it_holds():
     text = read(html).text
     assert "60 × 40 pixels" in text and f"{tokens.num_edges // 2} pairs that touch" in text
     assert " → ".join(f"{count:,}" for count in tokens.tree.image_counts[0]) in text
-    assert all(name in text for name in tokens.keys())
+    assert all(name in text for name in tokens.to_dict())
     assert str(list(tokens.x.shape)) in text
     (picture,) = pictures(html)
     assert picture.size == (200, 133)
@@ -67,9 +67,8 @@ def test_pictures_of_any_image_are_small(size):
     html = PatchTokenizer(16)(noise_of_bytes(*size))._repr_html_()
     assert len(html) < 70_000
     (picture,) = pictures(html)
-    assert max(picture.size) == 200 and min(picture.size) == max(
-        25, round(200 * min(size) / max(size))
-    )
+    assert max(picture.size) == 200
+    assert min(picture.size) == max(25, round(200 * min(size) / max(size)))
 
 
 def test_borders_are_where_the_regions_meet():
