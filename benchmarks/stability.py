@@ -3,8 +3,9 @@
     python benchmarks/stability.py FOLDER [--count 20] [--side 512] [--patch 32] [--markdown FILE]
 
 Of the folder's first photographs, scaled so that their longer side is at most so many pixels. Every
-method makes as many tokens as there are patches, or as nearly as its setting allows. Means over photographs; what the columns
-mean is said in docs/inspection.md. With --figure, the stability card is drawn too.
+method makes as many tokens as there are patches, or as nearly as its setting allows. Means over
+photographs; what the columns mean is said in docs/inspection.md. With --figure, the stability card
+is drawn too.
 """
 
 import argparse

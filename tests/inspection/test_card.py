@@ -53,7 +53,7 @@ def test_an_image_shows_what_it_holds():
     tokens = InterpolationExtractor(bins=2)(SuperpixelTokenizer(2)(noise(40, 60)))
     html = tokens._repr_html_()
     text = read(html).text
-    assert "60 × 40 pixels" in text and f"{tokens.num_edges // 2} pairs that touch" in text
+    assert "60 × 40 pixels" in text and f"{tokens.num_edges // 2:,} pairs that touch" in text
     assert " → ".join(f"{count:,}" for count in tokens.tree.image_counts[0]) in text
     assert all(name in text for name in tokens.to_dict())
     assert str(list(tokens.x.shape)) in text
