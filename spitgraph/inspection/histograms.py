@@ -24,7 +24,7 @@ CUT = 3
 #: What panels show: label of the axis, ends of the axis (None: of the values), how bins are spaced.
 PANELS: dict[str, tuple[str, tuple[float, float] | None, str]] = {
     "size": ("size, in pixels", None, "log"),
-    "compactness": ("compactness (disc 1, square 0.79)", (0.0, 1.0), "even"),
+    "compactness": ("compactness (square: 0.79)", (0.0, 1.0), "even"),
     "aspect": ("aspect: short axis / long axis", (0.0, 1.0), "even"),
     "extent": ("extent: share of the bounding box", (0.0, 1.0), "even"),
     "degree": ("degree: number of neighbours", None, "whole"),
