@@ -5,7 +5,7 @@ import pandas
 import pytest
 import torch
 
-from helpers.pictures import AWKWARD, mixed, noise, seeded
+from helpers.pictures import AWKWARD, noise, seeded
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 from spitgraph.inspection import plot_stability, stability
 from spitgraph.inspection.changes import CHANGES, at_size
@@ -82,14 +82,15 @@ def test_superpixels_of_flat_and_clear_pictures_stay():
 
 
 def test_same_generator_same_table():
-    image, tokenizer = mixed(), SuperpixelTokenizer(2)
-    pandas.testing.assert_frame_equal(stability(image, tokenizer), stability(image, tokenizer))
+    image, tokenizer = noise(9, 9), SuperpixelTokenizer(1)
+    table = stability(image, tokenizer)
+    pandas.testing.assert_frame_equal(table, stability(image, tokenizer))
     other = stability(image, tokenizer, generator=seeded(5))
-    assert not other.loc[CHANCE].equals(stability(image, tokenizer).loc[CHANCE])
+    assert not other.loc[CHANCE].equals(table.loc[CHANCE])
 
 
 def test_label_maps_serve_too():
-    image, tokenizer = mixed(), SuperpixelTokenizer(2)
+    image, tokenizer = noise(9, 9), SuperpixelTokenizer(1)
     by_labels = stability(image, lambda changed: tokenizer(changed).seg[0].numpy())
     pandas.testing.assert_frame_equal(by_labels, stability(image, tokenizer))
 
@@ -103,7 +104,7 @@ def test_chance_is_that_of_displaced_partitions():
     assert min(shifts) <= found["covering"] <= max(shifts)
 
 
-@pytest.mark.parametrize("name", ["one pixel", "one row", "flat grey", "checkerboard"])
+@pytest.mark.parametrize("name", ["one pixel", "one row", "flat grey"])
 def test_awkward_pictures(name):
     image = AWKWARD[name]
     table = stability(image, SuperpixelTokenizer(1))
