@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.pictures import noise
+from helpers.pictures import AWKWARD, noise
 from spitgraph import PatchTokenizer, SuperpixelTokenizer, from_partition, metrics
 from spitgraph.inspection import plot_statistics, token_statistics, token_table
 from spitgraph.inspection.histograms import bin_edges
@@ -73,9 +73,11 @@ def test_every_value_has_a_bin(spacing, low, spread):
     assert (np.diff(edges) > 0).all() and edges[0] <= values.min() and values.max() <= edges[-1]
 
 
-def test_single_tokens_and_awkward_pictures(awkward_image):
-    plot_statistics(SuperpixelTokenizer(1)(awkward_image))
-    alone = from_partition(awkward_image, torch.zeros(awkward_image.shape[1:], dtype=torch.int64))
+@pytest.mark.parametrize("name", ["one pixel", "one row", "checkerboard"])
+def test_single_tokens_and_awkward_pictures(name):
+    image = AWKWARD[name]
+    plot_statistics(SuperpixelTokenizer(1)(image))
+    alone = from_partition(image, torch.zeros(image.shape[1:], dtype=torch.int64))
     plot_statistics({"a": alone, "b": alone})
 
 

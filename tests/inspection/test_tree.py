@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.pictures import noise
+from helpers.pictures import AWKWARD, noise
 from spitgraph import PatchTokenizer, SuperpixelTokenizer
 from spitgraph.inspection import plot_tree
 from spitgraph.inspection.tree import COLUMNS, IN_BAND, LINED, depth_first, painted
@@ -57,5 +57,6 @@ def test_many_tokens_take_several_bands():
     assert len(plot_tree(tokens).axes) == 1 + 2 * 2  # the image; tokens and pixels, twice
 
 
-def test_awkward_pictures(awkward_image):
-    plot_tree(SuperpixelTokenizer(2)(awkward_image))
+@pytest.mark.parametrize("name", ["one pixel", "one column", "flat grey"])
+def test_awkward_pictures(name):
+    plot_tree(SuperpixelTokenizer(2)(AWKWARD[name]))
