@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from drawing.figures import draw_figures
 from drawing.idea import draw_idea
 from drawing.masks import draw_masks
 from drawing.outlines import draw_outlines
@@ -15,6 +16,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     draw_tokens(out)
     draw_idea(COFFEE, out)
+    draw_figures(out)
     draw_masks(out)
     draw_outlines(out)
 

@@ -212,6 +212,12 @@ class TokenData(Data):
             return empty_batch, (), self.__dict__.copy()
         return super().__reduce_ex__(protocol)
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: a thumbnail with borders, counts, levels and attributes."""
+        from spitgraph.inspection.card import card
+
+        return card(self)
+
     def _single_image_size(self, what: str) -> tuple[int, int]:
         if len(self.image_size) != 1:
             raise NotHeldError(

@@ -163,8 +163,9 @@ def imported(path):
     return {name.split(".")[1] for name in visitor.found if name.startswith("spitgraph.")}
 
 
-#: Upwards, when called: Settings asks which similarities and features there are.
-LOOKS_UP = {"settings": {"contraction", "pixels"}}
+#: Upwards, when called: Settings asks which similarities and features there are, and notebooks ask
+#: tokens to show themselves.
+LOOKS_UP = {"settings": {"contraction", "pixels"}, "data": {"inspection"}}
 
 
 def test_imports_run_downwards():

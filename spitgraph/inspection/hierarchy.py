@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 from spitgraph.checks import integers
 from spitgraph.data import TokenData
-from spitgraph.extras import needs_extra
+from spitgraph.inspection.canvas import add_panel, new_figure, panel_size, show_picture
 from spitgraph.inspection.overlay import image_of, mean_colors, seg_of, to_pil
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
-#: Inches; titles need the least width.
-LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT, TITLE, GAP = 2.3, 3.9, 2.6, 0.3, 0.05
+#: Inches; titles need the least width, and rows end before they are wider than a page.
+LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT, TITLE, GAP, WIDEST = 2.3, 3.9, 2.6, 0.3, 0.05, 16.0
 
 
 def plot_hierarchy(
     tokens: TokenData, levels: SupportsIndex | Iterable[SupportsIndex] | None = None
 ) -> "matplotlib.figure.Figure":
-    """A strip of pictures, one a level: the image, its regions painted with their mean colours.
+    """Pictures in rows, one a level: the image, its regions painted with their mean colours.
 
     The figure belongs to no window: show it by ending a notebook cell with it, keep it by
     `savefig`.
@@ -33,8 +33,6 @@ def plot_hierarchy(
         TypeError: No token graph, or a level is not a whole number.
         ImportError: Matplotlib is missing.
     """
-    with needs_extra("plot"):
-        from matplotlib.figure import Figure
     height, width = seg_of(tokens).shape
     levels = range(tokens.tree.depth + 1) if levels is None else integers(levels, "levels")
     if not levels:
@@ -45,16 +43,17 @@ def plot_hierarchy(
         count = len(at_level.size)
         title = f"level {level} · {count:,} region{'s' if count > 1 else ''}" if level else "image"
         pictures.append((title, mean_colors(at_level) if level else image_of(tokens)))
-    panel_height = min(MOST_HEIGHT, MOST_WIDTH * height / width)
-    panel_width = max(LEAST_WIDTH, panel_height * width / height)
-    total_width = len(pictures) * (panel_width + GAP) - GAP
-    total_height = panel_height + TITLE
-    figure = Figure(figsize=(total_width, total_height), dpi=160)
+    wide, tall = panel_size((height, width), min(MOST_WIDTH, MOST_HEIGHT * width / height))
+    if height > width:
+        wide, tall = panel_size((height, width), MOST_HEIGHT)
+    step = max(wide, LEAST_WIDTH) + GAP
+    columns = max(1, min(len(pictures), int((WIDEST + GAP) / step)))
+    rows = -(-len(pictures) // columns)
+    figure = new_figure(columns * step - GAP, rows * (tall + TITLE))
     for place, (title, picture) in enumerate(pictures):
-        left = place * (panel_width + GAP) / total_width
-        axes = figure.add_axes(
-            (left, 0, panel_width / total_width, panel_height / total_height), title=title
-        )
-        axes.imshow(to_pil(picture))
-        axes.set_axis_off()
+        left = place % columns * step + (step - GAP - wide) / 2
+        bottom = (rows - 1 - place // columns) * (tall + TITLE)
+        axes = add_panel(figure, left, bottom, wide, tall)
+        axes.set_title(title, fontsize=11)
+        show_picture(axes, to_pil(picture))
     return figure

@@ -39,8 +39,15 @@ def overlay(
     """
     checked_color(color)
     scale = integer(scale, "scale")
-    picture = enlarged(image_of(tokens), scale)
-    line, shadow = border_sides(enlarged(seg_of(tokens)[None], scale)[0])
+    seg = enlarged(seg_of(tokens)[None], scale)[0]
+    return with_borders(enlarged(image_of(tokens), scale), seg, color)
+
+
+def with_borders(
+    picture: Float32[Tensor, "3 H W"], seg: Int64[Tensor, "H W"], color: Sequence[float] = YELLOW
+) -> Float32[Tensor, "3 H W"]:
+    """A picture with the borders of a label map drawn into it; see `overlay`."""
+    line, shadow = border_sides(seg)
     paint = torch.tensor(color, dtype=picture.dtype, device=picture.device).view(3, 1, 1)
     picture = torch.where(line, torch.lerp(picture, paint, OPACITY), picture)
     return torch.where(shadow, picture * (1 - SHADOW), picture)

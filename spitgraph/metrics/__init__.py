@@ -1,5 +1,6 @@
-"""How good partitions and masks are, against people's, and partitions against the image."""
+"""How good partitions and masks are, against people's, each other and the image."""
 
+from spitgraph.metrics.agreement import segmentation_covering, variation_of_information
 from spitgraph.metrics.partition import (
     achievable_segmentation_accuracy,
     boundary_recall,
@@ -27,5 +28,7 @@ __all__ = [
     "mean_absolute_error",
     "pixel_accuracy",
     "s_measure",
+    "segmentation_covering",
     "undersegmentation_error",
+    "variation_of_information",
 ]

@@ -1,27 +1,41 @@
 """What the figures show: every level once, every token and every edge once."""
 
-import io
 import sys
 
+import matplotlib.style
+import matplotlib.text
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from spitgraph import PatchTokenizer, SuperpixelTokenizer
-from spitgraph.inspection import mean_colors, plot_graph, plot_hierarchy, to_pil, token_table
+from spitgraph.inspection import (
+    mean_colors,
+    plot_comparison,
+    plot_graph,
+    plot_hierarchy,
+    plot_statistics,
+    plot_tree,
+    plot_values,
+    to_pil,
+    token_table,
+)
+
+FIGURES = {
+    "graph": plot_graph,
+    "weights": lambda tokens: plot_graph(tokens, weights="border"),
+    "hierarchy": plot_hierarchy,
+    "tree": plot_tree,
+    "values": lambda tokens: plot_values(tokens, "size"),
+    "statistics": plot_statistics,
+    "comparison": lambda tokens: plot_comparison({"only": tokens}),
+}
 
 
 @pytest.fixture(scope="module")
 def tokens():
     image = torch.rand(3, 12, 20, generator=torch.Generator().manual_seed(0))
     return SuperpixelTokenizer(3)(image)
-
-
-def rendered(figure):
-    file = io.BytesIO()
-    figure.savefig(file)
-    return Image.open(file)
 
 
 def titles(figure):
@@ -55,10 +69,28 @@ def test_one_region_is_singular():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1)])
-@pytest.mark.parametrize("plot", [plot_graph, plot_hierarchy])
+@pytest.mark.parametrize("plot", FIGURES.values(), ids=FIGURES)
 def test_figures_of_narrow_pictures_have_sensible_sizes(plot, size):
-    picture = rendered(plot(PatchTokenizer(16)(torch.rand(3, *size))))
-    assert min(picture.size) >= 30 and max(picture.size) <= 1500
+    wide, tall = plot(PatchTokenizer(16)(torch.rand(3, *size))).get_size_inches()
+    assert min(wide, tall) >= 0.4 and max(wide, tall) <= 16
+
+
+@pytest.mark.parametrize("plot", FIGURES.values(), ids=FIGURES)
+def test_figures_are_cards_of_the_users_style(plot, tokens):
+    for style, ground in (("default", (255, 255, 255, 255)), ("dark_background", (0, 0, 0, 255))):
+        with matplotlib.style.context(style):
+            figure = plot(tokens)
+            assert [round(255 * channel) for channel in figure.get_facecolor()] == list(ground)
+            text = figure.findobj(matplotlib.text.Text)
+            words = {label.get_color() for label in text if label.get_text().strip()}
+            assert words <= {"black" if style == "default" else "white"}
+
+
+def test_many_levels_wrap_into_rows():
+    tokens = SuperpixelTokenizer(9)(torch.rand(3, 40, 60))
+    figure = plot_hierarchy(tokens)
+    assert figure.get_figwidth() <= 16 and len(figure.axes) == 10
+    assert len({round(axes.get_position().y0, 3) for axes in figure.axes}) == 3
 
 
 def test_a_graph_has_a_disc_a_token_and_a_line_an_edge(tokens):

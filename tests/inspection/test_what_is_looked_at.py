@@ -16,6 +16,12 @@ FUNCTIONS = {
     "overlay": inspection.overlay,
     "plot_graph": inspection.plot_graph,
     "plot_hierarchy": inspection.plot_hierarchy,
+    "plot_statistics": inspection.plot_statistics,
+    "plot_tree": inspection.plot_tree,
+    "plot_values": lambda tokens: inspection.plot_values(tokens, "size"),
+    "random_colors": inspection.random_colors,
+    "token_statistics": inspection.token_statistics,
+    "plot_comparison": lambda tokens: inspection.plot_comparison({"only": tokens}),
     "plot_token": lambda tokens: inspection.plot_token(tokens, 0),
 }
 #: What each reads beside the pixel map.
@@ -26,6 +32,12 @@ READS = {
     "overlay": {"pixels"},
     "plot_graph": {"size", "color", "pos", "edge_index", "edge_attr"},
     "plot_hierarchy": {"pixels", "hierarchy"},
+    "plot_statistics": {"size", "bbox", "edge_index", "edge_attr"},
+    "plot_tree": {"pixels", "hierarchy", "size"},
+    "plot_values": {"size", "bbox", "edge_index", "edge_attr"},
+    "random_colors": {"size", "edge_index"},
+    "token_statistics": {"size", "bbox", "edge_index", "edge_attr"},
+    "plot_comparison": {"pixels", "size", "color"},
     "plot_token": {"pixels", "x", "bbox"},
 }
 
