@@ -1,0 +1,1 @@
+"""Token graphs of many pictures, as Parquet files."""
