@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spitgraph.corpus import TokenDataset
     from spitgraph.data import TokenData
     from spitgraph.extractors import (
         Extractor,
@@ -44,6 +45,7 @@ __all__ = [
     "SPiT",
     "SuperpixelTokenizer",
     "TokenData",
+    "TokenDataset",
     "UnreadableImageError",
     "VoronoiTokenizer",
     "WindowExtractor",
@@ -69,6 +71,7 @@ _MODULES = {
     "SPiT": "spitgraph.nn",
     "SuperpixelTokenizer": "spitgraph.tokenizers",
     "TokenData": "spitgraph.data",
+    "TokenDataset": "spitgraph.corpus",
     "UnreadableImageError": "spitgraph.images",
     "VoronoiTokenizer": "spitgraph.tokenizers",
     "WindowExtractor": "spitgraph.extractors",
@@ -84,6 +87,7 @@ _MODULES = {
     "warm_up": "spitgraph.kernels",
 }
 _SUBMODULES = {
+    "corpus",
     "explain",
     "inspection",
     "kernels",

@@ -184,13 +184,12 @@ def encoded(parents: list[np.ndarray], counts: Sequence[int], width: int) -> lis
     is_compiled = kernels.fused(_CPU, "corpus")
     encode, pack = (compiled_encode, compiled_pack) if is_compiled else (plain.encode, plain.pack)
     finest = parents[0]
-    symbol, code, told = encode(finest, np.arange(counts[0]), None, width)
-    place = plain.first_sites(finest, counts[1])
+    symbol, code, told, place = encode(finest, np.arange(counts[0]), None, width, counts[1])
     level = np.arange(counts[1])  # region of this level of each of the finest
     above = []
     for parent, count in zip(parents[1:], counts[2:], strict=True):
-        above.append(encode(parent, place, level[finest], width))
-        place = place[plain.first_sites(parent, count)]
+        *streams, place = encode(parent, place, level[finest], width, count)
+        above.append(streams)
         level = parent[level]
     joined = [np.concatenate(streams) for streams in zip(*above, strict=True)]
     symbols, *others = joined or [np.empty(0, np.uint8)] * 3
@@ -263,19 +262,20 @@ def compiled_levels(streams: list[np.ndarray], counts: list[int], width: int) ->
 
 
 def compiled_encode(
-    label: np.ndarray, place: np.ndarray, site_of: np.ndarray | None, width: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    label: np.ndarray, place: np.ndarray, site_of: np.ndarray | None, width: int, regions: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """As `plain.encode`, by Numba."""
     from spitgraph.corpus.maps import compiled
 
     count = len(label)
     symbol, code = np.empty(count, np.uint8), np.empty(count, np.uint8)
-    told = np.empty(count, np.uint32)
+    told, first = np.empty(count, np.uint32), np.empty(regions, np.int64)
+    streams = (symbol, code, told, first)
     if site_of is None:
-        far, tells = compiled.encode_pixels(label, width, symbol, code, told)
+        far, tells = compiled.encode_pixels(label, width, *streams)
     else:
-        far, tells = compiled.encode_regions(label, place, site_of, width, symbol, code, told)
-    return symbol, code[:far], told[:tells]
+        far, tells = compiled.encode_regions(label, place, site_of, width, *streams)
+    return symbol, code[:far], told[:tells], first
 
 
 def compiled_pack(symbol: np.ndarray) -> np.ndarray:

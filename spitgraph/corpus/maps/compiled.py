@@ -11,10 +11,10 @@ def warm_up() -> None:
     label = np.array([0, 1, 0, 1])
     symbol, code = np.empty(4, np.uint8), np.empty(4, np.uint8)
     told, first = np.empty(4, np.uint32), np.empty(3, np.int64)
-    encode_pixels(label, 2, symbol, code, told)
+    encode_pixels(label, 2, symbol, code, told, first)
     packed = pack(symbol)
     decode_pixels(packed, code, told, 2, label, first)
-    encode_regions(np.array([0, 0]), first[:2], label, 2, symbol, code, told)
+    encode_regions(np.array([0, 0]), first[:2], label, 2, symbol, code, told, first)
     sites = np.arange(2)
     decode_regions(packed, 0, code, 0, told, 0, first[:2], sites, label, 2, sites, np.empty(3, np.int64))
     number_by_first(label, np.empty(2, np.int64), first[:2])
@@ -59,9 +59,23 @@ def pack(symbol: np.ndarray) -> np.ndarray:
 
 @kernel
 def encode_pixels(
-    label: np.ndarray, width: int, symbol: np.ndarray, code: np.ndarray, told: np.ndarray
+    label: np.ndarray,
+    width: int,
+    symbol: np.ndarray,
+    code: np.ndarray,
+    told: np.ndarray,
+    first: np.ndarray,
 ) -> tuple[int, int]:
-    """Symbols of pixels; how many codes there are, and how many regions told by number."""
+    """Symbols of pixels; how many codes there are, and how many regions told by number.
+
+    Args:
+        label: [P] int64, region of each pixel, numbered by first pixels.
+        width: W.
+        symbol: [P] uint8, written.
+        code: [P] uint8, written as far as there are codes.
+        told: [P] uint32, the same of regions told by number.
+        first: [N] int64, written: the first pixel of each region.
+    """
     count, far, tells = 0, 0, 0
     for p in range(len(label)):
         region = label[p]
@@ -71,6 +85,7 @@ def encode_pixels(
             symbol[p] = UP
         elif region == count:
             symbol[p] = NEW
+            first[count] = p
             count += 1
         else:
             symbol[p] = FAR
@@ -96,6 +111,7 @@ def encode_regions(
     symbol: np.ndarray,
     code: np.ndarray,
     told: np.ndarray,
+    first: np.ndarray,
 ) -> tuple[int, int]:
     """The same of regions that stand at places; `site_of` is the region of each pixel."""
     count, far, tells = 0, 0, 0
@@ -107,6 +123,7 @@ def encode_regions(
             symbol[j] = UP
         elif region == count:
             symbol[j] = NEW
+            first[count] = p
             count += 1
         else:
             symbol[j] = FAR

@@ -20,7 +20,7 @@ import numpy as np
 
 LEFT, UP, NEW, FAR = range(4)
 #: How many steps aside are looked at, and the code of a region that is told by its number.
-MOST_STEPS, TOLD = 100, 255
+MOST_STEPS, TOLD = 24, 255
 
 
 def step_of_code(code: np.ndarray) -> np.ndarray:
@@ -45,15 +45,16 @@ def neighbours(place: np.ndarray, offset: np.ndarray, site_of: np.ndarray | None
 
 
 def encode(
-    label: np.ndarray, place: np.ndarray, site_of: np.ndarray | None, width: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Symbols, codes of the far ones, and the regions that are told by number.
+    label: np.ndarray, place: np.ndarray, site_of: np.ndarray | None, width: int, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Symbols, codes of the far ones, the regions told by number, and the first pixel of each.
 
     Args:
         label: [n] int64, region of each site, numbered by first sites.
         place: [n] int64, first pixel of each site, ascending.
         site_of: [P] int64, site of each pixel; None where these are the pixels themselves.
         width: W.
+        count: N.
     """
 
     def is_in(offset: int | np.ndarray, sites: np.ndarray) -> np.ndarray:
@@ -73,7 +74,8 @@ def encode(
         open_ = np.flatnonzero(code == TOLD)
         step = int(step_of_code(np.array([candidate]))[0])
         code[open_[is_in(step - width, far[open_])]] = candidate
-    return symbol, code, label[far[code == TOLD]].astype(np.uint32)
+    told = label[far[code == TOLD]].astype(np.uint32)
+    return symbol, code, told, place[first_sites(label, count)]
 
 
 def decode(
