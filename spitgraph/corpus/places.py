@@ -72,6 +72,23 @@ class Place:
         held = system.ls(path, detail=False) if system.isdir(path) else []
         return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in held)
 
+    def walk(self) -> Iterator["Place"]:
+        """All files in a folder and in those within, in the order of their names; hidden ones not.
+
+        Folders that links lead to are not entered.
+        """
+        if self.is_local:
+            for folder, inner, names in os.walk(self.path):
+                inner[:] = sorted(name for name in inner if not name.startswith("."))
+                for name in sorted(names):
+                    if not name.startswith("."):
+                        yield Place(os.path.join(folder, name), self.options)
+            return
+        system, path = self._there()
+        for found in sorted(system.find(path)):
+            if "/." not in found[len(path) :]:
+                yield Place(system.unstrip_protocol(found), self.options)
+
     def make_folder(self) -> None:
         """Make the folder, and those that it is in."""
         if self.is_local:
