@@ -4,11 +4,31 @@ import argparse
 from typing import Any, NoReturn
 
 from spitgraph import __version__
-from spitgraph.cli import evaluate, explain, info, models, segment, tokenize, train, warm_up
+from spitgraph.cli import (
+    evaluate,
+    explain,
+    info,
+    models,
+    segment,
+    tokenize,
+    tokenize_corpus,
+    train,
+    warm_up,
+)
 from spitgraph.cli.errors import NOTHING_DONE
 from spitgraph.cli.streams import complain, show
 
-COMMANDS = (tokenize, segment, explain, train, evaluate, info, models, warm_up)
+COMMANDS = (
+    tokenize,
+    tokenize_corpus,
+    segment,
+    explain,
+    train,
+    evaluate,
+    info,
+    models,
+    warm_up,
+)
 
 
 class Parser(argparse.ArgumentParser):

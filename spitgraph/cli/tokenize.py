@@ -54,11 +54,17 @@ MOST_CENTRES = 2**20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     arguments.add_images(parser)
+    add_tokenizer(parser)
+    add = parser.add_argument
+    add("--overlay", action="store_true", help="also draw the regions: DIR/<name>-overlay.png")
+    add("--no-pixels", action="store_true", help="leave the pixels out: much smaller files")
+
+
+def add_tokenizer(parser: argparse.ArgumentParser) -> None:
+    """Add the options that a tokenizer and an extractor are made by."""
     add = parser.add_argument
     add("--tokenizer", choices=OPTIONS, default="superpixel", help="default: superpixel")
     add("--features", action="store_true", help="also extract the token vectors x")
-    add("--overlay", action="store_true", help="also draw the regions: DIR/<name>-overlay.png")
-    add("--no-pixels", action="store_true", help="leave the pixels out: much smaller files")
     group = parser.add_argument_group("superpixels")
     add = group.add_argument
     for option in fields(Settings):

@@ -31,6 +31,12 @@ with needs_extra("corpus"):
 SIDE_TABLE = "unreadable.parquet"
 #: What is unfinished in a folder begins with this.
 UNFINISHED = ".spitgraph-"
+#: Ray reports home and warns of what does not matter here, unless it is told otherwise.
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
 #: Memory of Ray's object store: only numbers of shards pass through it.
 STORE_BYTES = 100 * 2**20
 #: Tasks that Ray is given at most; each is of several shards where there are more.
@@ -183,29 +189,52 @@ def remove_unfinished(place: Place) -> None:
 @contextmanager
 def ray_of(address: str | None, workers: int | None) -> Iterator[None]:
     """Ray is there within: the one at an address, of this process, or one that is started here."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    with needs_extra("cluster"):
+    with needs_extra("cluster"), environment(QUIET):
         import ray
 
-    if ray.is_initialized():
-        yield
-        return
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address is None:
-        own = {
-            "address": "local",
-            "num_cpus": workers or len(os.sched_getaffinity(0)),
-            "include_dashboard": False,
-            "object_store_memory": STORE_BYTES,
-        }
-        ray.init(**own, **quiet)
-    else:
-        ray.init(address=address, **quiet)
+        if ray.is_initialized():
+            yield
+            return
+        own: dict[str, Any] = {"address": address}
+        if address is None:
+            own = {
+                "address": "local",
+                "num_cpus": workers or len(os.sched_getaffinity(0)),
+                "include_dashboard": False,
+                "object_store_memory": STORE_BYTES,
+            }
+        with silent():
+            ray.init(logging_level=logging.ERROR, log_to_driver=False, **own)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Within it, these variables are set, those left aside that were so before."""
+    added = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(added)
     try:
         yield
     finally:
-        ray.shutdown()
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Within it, what is written to stderr gets lost: Ray's core says there how it is set up."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class Worker:

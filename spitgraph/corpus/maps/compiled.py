@@ -162,6 +162,7 @@ def decode_pixels(
         first: [N + 1] int64, written: the first pixel of each of N regions.
     """
     count, far, tells, region = 0, 0, 0, 0
+    regions, over = len(first) - 1, 0
     for p in range(len(label)):
         symbol = np.int64(packed[p >> 2] >> ((p & 3) * 2) & 3)
         above = label[max(p - width, 0)]
@@ -169,12 +170,13 @@ def decode_pixels(
         is_up, is_new = np.int64(symbol == UP), np.int64(symbol == NEW)
         region += (above - region) * is_up + (count - region) * is_new
         first[count] = p
-        count = min(count + is_new, len(first) - 1)
+        over += is_new * (count == regions)
+        count = min(count + is_new, regions)
         if symbol == FAR:
             if far == len(code):
                 return -1, -1
             if code[far] == TOLD:
-                if tells == len(told) or told[tells] >= len(first) - 1:
+                if tells == len(told) or told[tells] >= regions:
                     return -1, -1
                 region = np.int64(told[tells])
                 tells += 1
@@ -185,7 +187,7 @@ def decode_pixels(
                 region = label[there]
             far += 1
         label[p] = region
-    return far, tells
+    return (-1, -1) if over or count < regions else (far, tells)
 
 
 @kernel
@@ -219,7 +221,7 @@ def decode_regions(
         label: [n] int64, written: what each is merged into.
         first: [N + 1] int64, written: the first pixel of each of N of those.
     """
-    count = 0
+    count, regions, over = 0, len(first) - 1, 0
     for j in range(len(label)):
         p, i = place[j], start + j
         symbol = np.int64(packed[i >> 2] >> ((i & 3) * 2) & 3)
@@ -229,7 +231,7 @@ def decode_regions(
                 return -1, -1
             far += 1
             if code[far - 1] == TOLD:
-                if tells == len(told) or told[tells] >= len(first) - 1:
+                if tells == len(told) or told[tells] >= regions:
                     return -1, -1
                 label[j] = told[tells]
                 tells += 1
@@ -241,5 +243,6 @@ def decode_regions(
         is_new = np.int64(symbol == NEW)
         label[j] = known + (count - known) * is_new
         first[count] = p
-        count = min(count + is_new, len(first) - 1)
-    return far, tells
+        over += is_new * (count == regions)
+        count = min(count + is_new, regions)
+    return (-1, -1) if over or count < regions else (far, tells)
