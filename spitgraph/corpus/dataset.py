@@ -1,7 +1,7 @@
 """A tokenised corpus as a PyG data set, from disk or an object store."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ class TokenDataset(Dataset):
         """Rows, whatever part of them this is."""
         return len(self.rows)
 
-    def get(self, idx: int) -> TokenData:
+    def get(self, idx: SupportsIndex) -> TokenData:
         """The token graph of a row, whatever part of the rows this is."""
         row, layout = self.rows.row(int(idx))
         return tokens_of(row, layout)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import Any
 
 from spitgraph.checks import file_path
 from spitgraph.extras import needs_extra
@@ -35,6 +35,13 @@ class Place:
 
     def __repr__(self) -> str:
         return f"Place({self.path!r})"
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, Place) and self.path == other.path
+        return same and self.options == other.options  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self.path)
 
     def __str__(self) -> str:
         return self.path
@@ -97,7 +104,7 @@ class Place:
             system, path = self._there()
             system.makedirs(path, exist_ok=True)
 
-    def open(self) -> BinaryIO:
+    def open(self) -> Any:
         """The file, to be read."""
         if self.is_local:
             return open(self.path, "rb")

@@ -74,7 +74,6 @@ class Layout:
             boolean(getattr(self, name), name)
         if self.vectors is not None:
             one_of(self.vectors, VECTORS, "vectors")
-        object.__setattr__(self, "classes", tuple(self.classes))
 
     @property
     def schema(self) -> "pa.Schema":
@@ -107,4 +106,4 @@ class Layout:
         number = said.pop("layout", None)
         if number != LAYOUT:
             raise ValueError(f"'{name}' has layout {number}, and this version reads {LAYOUT}")
-        return Layout(**said)
+        return Layout(**{**said, "classes": tuple(said["classes"])})
