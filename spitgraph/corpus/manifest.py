@@ -116,7 +116,7 @@ def manifest_of(
     wanted = json.loads(json.dumps({**settings, "images per file": per_shard}))
     if (place / NAME).exists():
         held = read(place)
-        for name in sorted({*wanted, *held.settings}):
+        for name in {**wanted, **held.settings}:
             asked, there = wanted.get(name), held.settings.get(name)
             if asked != there:
                 raise OtherSettingsError(

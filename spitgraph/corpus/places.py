@@ -47,7 +47,9 @@ class Place:
         return self.path
 
     def __truediv__(self, name: str) -> "Place":
-        joined = os.path.join(self.path, name) if self.is_local else f"{self.path.rstrip('/')}/{name}"
+        joined = (
+            os.path.join(self.path, name) if self.is_local else f"{self.path.rstrip('/')}/{name}"
+        )
         return Place(joined, self.options)
 
     def _there(self) -> tuple[Any, str]:

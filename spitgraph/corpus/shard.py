@@ -87,9 +87,7 @@ class ShardWriter:
                 continue
             yield Picture(entry, content, image, self.seed + first + place)
 
-    def _rows_of(
-        self, pictures: list[Picture], unreadable: list[tuple[str, str]]
-    ) -> Iterator[Row]:
+    def _rows_of(self, pictures: list[Picture], unreadable: list[tuple[str, str]]) -> Iterator[Row]:
         if not pictures:
             return
         try:

@@ -188,7 +188,9 @@ def picture_column(schema: "pa.Schema", asked: str | None, place: Place) -> str:
         if asked not in fitting:
             raise SourceError(f"'{place}' has no column {asked!r} of bytes or paths; {fitting} are")
         return asked
-    texts = {f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)}
+    texts = {
+        f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)
+    }
     best = [name for name in fitting if name not in texts] or fitting
     if not best:
         raise SourceError(f"'{place}' has no column of pictures: bytes or paths")

@@ -83,22 +83,22 @@ def part_file(place: Place, layout: Layout) -> Iterator[PartFile]:
     schema = layout.schema
     lists = [field.name for field in schema if pa.types.is_list(field.type)]
     split = [f"{n}.list.element" for n in lists if schema.field(n).type.value_type == pa.float32()]
-    with place.written() as unfinished:
-        with pq.ParquetWriter(
+    with (
+        place.written() as unfinished,
+        pq.ParquetWriter(
             unfinished,
             schema,
-            compression={
-                name: "none" if name in COMPRESSED else "zstd" for name in leaves(schema)
-            },
+            compression={name: "none" if name in COMPRESSED else "zstd" for name in leaves(schema)},
             use_dictionary=["label_name"],
             use_byte_stream_split=split,
             write_statistics=["label", "num_tokens", "num_edges", "height", "width"],
             write_page_checksum=True,
             store_schema=True,
-        ) as writer:
-            part = PartFile(writer, layout)
-            yield part
-            part.flush()
+        ) as writer,
+    ):
+        part = PartFile(writer, layout)
+        yield part
+        part.flush()
 
 
 def leaves(schema: "pa.Schema") -> list[str]:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
-from torch_geometric.data import Batch
-from torch_geometric.data import InMemoryDataset
+from torch_geometric.data import Batch, InMemoryDataset
 from torch_geometric.loader import DataLoader as GraphLoader
 
 from helpers.corpora import assert_same_graph
@@ -208,7 +207,9 @@ def test_other_readers_open_it(reader, graphs, tmp_path):
         query = f"select num_tokens, label_name, size, edge_length from '{files}'"
         rows = module.connect().execute(query).fetchall()
     else:
-        rows = module.read_parquet(files, columns=["num_tokens", "label_name", "size", "edge_length"])
+        rows = module.read_parquet(
+            files, columns=["num_tokens", "label_name", "size", "edge_length"]
+        )
         rows = rows.select("num_tokens", "label_name", "size", "edge_length").rows()
     for (count, name, size, length), tokens in zip(rows, graphs[:3], strict=True):
         assert (count, name) == (len(tokens.size), "cat")

@@ -22,7 +22,9 @@ def there_and_back(tokens, layout=WHOLE, **given):
     return tokens_of(row_of(tokens, layout, **given), layout)
 
 
-@pytest.mark.parametrize("tokenizer", [TOKENIZER, PatchTokenizer(4)], ids=["superpixels", "patches"])
+@pytest.mark.parametrize(
+    "tokenizer", [TOKENIZER, PatchTokenizer(4)], ids=["superpixels", "patches"]
+)
 def test_a_graph_comes_back(tokenizer, awkward_images):
     extractor = InterpolationExtractor(4)
     for image in awkward_images:

@@ -53,7 +53,9 @@ def test_rows_of_parquet(kind, tmp_path):
         (tmp_path / f"{number}.file").write_bytes(content)
     columns = {
         "bytes": contents,
-        "both": [{"bytes": c if n % 2 else None, "path": f"{n}.file"} for n, c in enumerate(contents)],
+        "both": [
+            {"bytes": c if n % 2 else None, "path": f"{n}.file"} for n, c in enumerate(contents)
+        ],
         "paths": [f"{n}.file" for n in range(5)],
     }
     table = pa.table({"number": range(5), "image": columns[kind], "class": [3, 1, 3, 1, None]})

@@ -16,7 +16,9 @@ def warm_up() -> None:
     decode_pixels(packed, code, told, 2, label, first)
     encode_regions(np.array([0, 0]), first[:2], label, 2, symbol, code, told, first)
     sites = np.arange(2)
-    decode_regions(packed, 0, code, 0, told, 0, first[:2], sites, label, 2, sites, np.empty(3, np.int64))
+    decode_regions(
+        packed, 0, code, 0, told, 0, first[:2], sites, label, 2, sites, np.empty(3, np.int64)
+    )
     number_by_first(label, np.empty(2, np.int64), first[:2])
 
 
