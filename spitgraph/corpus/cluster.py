@@ -1,10 +1,13 @@
-"""A corpus tokenised by actors of Ray, on this machine or many: Ray schedules, retries and waits."""
+"""A corpus tokenised by actors of Ray Data: it schedules, retries, and holds back what is ahead."""
 
+import json
 import logging
-import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +16,7 @@ from spitgraph.checks import integer
 from spitgraph.corpus.manifest import Manifest, manifest_of
 from spitgraph.corpus.places import Place
 from spitgraph.corpus.schema import UNREADABLE, Layout
+from spitgraph.corpus.session import ray_of
 from spitgraph.corpus.shard import ShardWriter
 from spitgraph.corpus.sources import Source
 from spitgraph.corpus.table import opened
@@ -22,8 +26,6 @@ from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTok
 from spitgraph.tokenizers.base import Tokenizer
 
 with needs_extra("corpus"):
-    import json
-
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -31,14 +33,6 @@ with needs_extra("corpus"):
 SIDE_TABLE = "unreadable.parquet"
 #: What is unfinished in a folder begins with this.
 UNFINISHED = ".spitgraph-"
-#: Ray reports home and warns of what does not matter here, unless it is told otherwise.
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-}
-#: Memory of Ray's object store: only numbers of shards pass through it.
-STORE_BYTES = 100 * 2**20
 #: Tasks that Ray is given at most; each is of several shards where there are more.
 MOST_TASKS = 10_000
 
@@ -113,17 +107,16 @@ def tokenize_corpus(
     settings = settings_of(source, tokenizer, extractor, layout, labels, column, seed)
     listed = Source(source, labels, column, options)
     manifest = manifest_of(place, listed, integer(per_file, "per_file"), settings)
-    held = Layout(
-        layout.pixels,
-        layout.vectors,
-        layout.hierarchy,
-        layout.graph,
-        manifest.classes,
-        {**layout.settings, **manifest.settings},
-    )
     together = integer(together, "together")
     writer = ShardWriter(
-        manifest, held, tokenizer, extractor, together, seed, column, dict(options or {})
+        manifest,
+        layout_of(layout, manifest),
+        tokenizer,
+        extractor,
+        together,
+        seed,
+        column,
+        dict(options or {}),
     )
     remove_unfinished(place)
     todo = manifest.missing()
@@ -175,66 +168,19 @@ def settings_of(
     }
 
 
+def layout_of(layout: Layout, manifest: Manifest) -> Layout:
+    """The layout of a corpus, which tells what it is made from."""
+    settings = {**layout.settings, **manifest.settings}
+    return replace(layout, classes=manifest.classes, settings=settings)
+
+
 def remove_unfinished(place: Place) -> None:
     """Remove what was being written when a call was killed."""
     if place.is_local:
-        import shutil
-
         for folder in (place, place / "manifest"):
             for name in folder.names():
                 if name.startswith(UNFINISHED):
                     shutil.rmtree((folder / name).path, ignore_errors=True)
-
-
-@contextmanager
-def ray_of(address: str | None, workers: int | None) -> Iterator[None]:
-    """Ray is there within: the one at an address, of this process, or one that is started here."""
-    with needs_extra("cluster"), environment(QUIET):
-        import ray
-
-        if ray.is_initialized():
-            yield
-            return
-        own: dict[str, Any] = {"address": address}
-        if address is None:
-            own = {
-                "address": "local",
-                "num_cpus": workers or len(os.sched_getaffinity(0)),
-                "include_dashboard": False,
-                "object_store_memory": STORE_BYTES,
-            }
-        with silent():
-            ray.init(logging_level=logging.ERROR, log_to_driver=False, **own)
-        try:
-            yield
-        finally:
-            ray.shutdown()
-
-
-@contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Within it, these variables are set, those left aside that were so before."""
-    added = {name: value for name, value in variables.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    """Within it, what is written to stderr gets lost: Ray's core says there how it is set up."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 class Worker:
@@ -301,8 +247,6 @@ def bar(manifest: Manifest, new: int) -> Any:
 
 def gather_unreadable(manifest: Manifest) -> int:
     """Write the side table of pictures that have no row, out of all files; how many there are."""
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(16) as pool:
         shards = map(manifest.part, range(manifest.shards))
         found = [entry for some in pool.map(unreadable_of, shards) for entry in some]

@@ -130,7 +130,7 @@ class Source:
                 yield Entry(file.path, start=row, label=None if label is None else str(label))
 
     def _members(self, file: Place) -> Iterator[Entry]:
-        """Pictures of a WebDataset shard: files of one sample have one name before the first dot."""
+        """Pictures of a WebDataset shard: a sample's files are named alike before the first dot."""
         with file.open() as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             waiting: list[tuple[tarfile.TarInfo, str]] = []
             sample, label = None, None

@@ -110,7 +110,8 @@ class TokenWriter:
     """Write token graphs as rows of Parquet files, `part-00000.parquet` and so on.
 
     >>> with TokenWriter("tokens", pixels=True) as writer:
-    ...     writer.write(tokenizer("photo.jpg"), path="photo.jpg", file=Path("photo.jpg").read_bytes())
+    ...     content = Path("photo.jpg").read_bytes()
+    ...     writer.write(tokenizer("photo.jpg"), path="photo.jpg", file=content)
 
     A file is written beside its place and renamed once it is complete. `TokenDataset` gives back
     what was written, bit for bit, with the exceptions that the arguments make.
