@@ -11,8 +11,8 @@ beside the picture's file; times are a process's own, the least of several. `dat
 corpus of so many rows, and rows at random. `throughput`: a plain loop that writes the same rows,
 `spitgraph tokenize` with and without -j, and `spitgraph tokenize-corpus`, in turns; seconds, and
 pictures a second once all processes are there. `memory`: of what a worker does, over many pictures
-that are made for it. `nodes`: two nodes of Ray on this machine, of which one is killed midway: the same rows as one
-process makes. Needs spitgraph[cluster] for the last three.
+that are made for it. `nodes`: two nodes of Ray on this machine, of which one is killed midway: the
+same rows as one process makes. The last three need spitgraph[cluster].
 """
 
 import argparse
@@ -25,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,10 @@ def runs_back(content):
     return np.repeat(labels, lengths).astype(np.int64)
 
 
+def unpacked_runs(codec, content, length):
+    return runs_back(codec.decompress(content, length))
+
+
 def as_png(label, shape):
     if label.max() >= 2**16:
         return None
@@ -95,7 +100,7 @@ def ways(parents, counts, shape):
         yield (
             f"{what}: runs, zstd",
             runs,
-            lambda c=runs, n=len(raw): runs_back(zstd.decompress(c, n)),
+            partial(unpacked_runs, zstd, runs, len(raw)),
         )
         png = as_png(label, shape)
         if png is not None:
@@ -116,10 +121,10 @@ def rows(args):
         parents = [parent.numpy() for parent in tokens.parents]
         counts = tokens.tree.image_counts[0]
         pixels, own = pixels + height * width, own + len(content)
-        for name, held, read in ways(parents, counts, (height, width)):
+        for name, held, back in ways(parents, counts, (height, width)):
             total = totals.setdefault(name, [0, 0.0])
             total[0] += len(held)
-            total[1] += least(read)
+            total[1] += least(back)
         for name, layout in zip(whole, (Layout(), Layout(pixels=True)), strict=True):
             row = row_of(tokens, layout, path=path.name, file=content, is_fresh=True)
             size = sum(len(v) for v in row.values() if isinstance(v, bytes))
@@ -134,14 +139,13 @@ def rows(args):
     )
     print("| what is kept | bytes a picture | bits a pixel | read, megapixels/s |")
     print("| --- | ---: | ---: | ---: |")
-    for name, (size, seconds) in totals.items():
+    for name, (size, spent) in totals.items():
+        bits, speed = 8 * size / pixels, pixels / spent / 1e6
+        print(f"| {name} | {size / count:.0f} | {bits:.2f} | {speed:.0f} |")
+    for name, (size, reads, writes) in whole.items():
         print(
-            f"| {name} | {size / count:.0f} | {8 * size / pixels:.2f} | {pixels / seconds / 1e6:.0f} |"
-        )
-    for name, (size, read, write) in whole.items():
-        print(
-            f"{name}: {size / count:.0f} bytes, {1e3 * read / count:.2f} ms to read, "
-            f"{1e3 * write / count:.2f} ms to make"
+            f"{name}: {size / count:.0f} bytes, {1e3 * reads / count:.2f} ms to read, "
+            f"{1e3 * writes / count:.2f} ms to make"
         )
 
 
@@ -163,9 +167,8 @@ def dataset(args):
     size = sum(path.stat().st_size for path in folder.iterdir())
     start, cpu = time.perf_counter(), time.process_time()
     opened = TokenDataset(folder)
-    print(
-        f"{len(opened)} rows, {len(opened.rows.groups)} row groups, {size / len(opened):.0f} bytes a row"
-    )
+    groups = len(opened.rows.groups)
+    print(f"{len(opened)} rows, {groups} row groups, {size / len(opened):.0f} bytes a row")
     print(
         f"opened in {time.perf_counter() - start:.2f} s ({time.process_time() - cpu:.2f} s of CPU)"
     )

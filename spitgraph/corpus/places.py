@@ -113,10 +113,14 @@ class Place:
         system, path = self._there()
         return system.open(path, "rb")
 
-    def read(self) -> bytes:
-        """All of the file."""
-        with self.open() as file:
-            return file.read()
+    def read(self, start: int = 0, length: int | None = None) -> bytes:
+        """All of the file, or a stretch of it; of an object store, by one request."""
+        if not self.is_local:
+            system, path = self._there()
+            return system.cat_file(path, start, None if length is None else start + length)
+        with open(self.path, "rb") as file:
+            file.seek(start)
+            return file.read() if length is None else file.read(length)
 
     @contextmanager
     def written(self) -> Iterator[Path]:

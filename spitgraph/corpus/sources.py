@@ -205,9 +205,7 @@ def fetch(entry: Entry, column: str | None, options: Mapping[str, Any] | None = 
     """
     place = Place(entry.path, options)
     if entry.member is not None:
-        with place.open() as file:
-            file.seek(entry.start)
-            content = file.read(entry.length)
+        content = place.read(entry.start, entry.length)
         if len(content) != entry.length:
             raise OSError(f"'{place}' ends within {entry.member}")
         return content

@@ -88,6 +88,9 @@ def test_urls(tmp_path):
     system = fsspec.filesystem("memory")
     system.pipe("/pictures/a/x.png", picture(0))
     assert found("memory://pictures", "folder") == [("memory:///pictures/a/x.png", "a", picture(0))]
+    tar = tar_of(tmp_path / "s.tar", {"0.png": picture(0), "1.png": picture(1)})
+    system.pipe("/shards/s.tar", tar.read_bytes())
+    assert [content for *_, content in found("memory://shards")] == [picture(0), picture(1)]
 
 
 def test_what_is_not_there_or_no_source_is_refused(tmp_path):
