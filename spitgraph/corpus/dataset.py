@@ -31,7 +31,7 @@ class TokenDataset(Dataset):
     Args:
         path: Folder of a corpus, one of its files, or a URL that fsspec knows (`s3://…`).
         transform: Called with every `TokenData` that is asked for.
-        cached_groups: Row groups (of about half a megabyte) that a process keeps.
+        cached_groups: Row groups (of about a quarter of a megabyte) that a process keeps.
         options: What fsspec is told of the file system.
 
     Raises:
@@ -44,7 +44,7 @@ class TokenDataset(Dataset):
         path: Any,
         transform: Callable[[TokenData], Any] | None = None,
         *,
-        cached_groups: int = 16,
+        cached_groups: int = 32,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(transform=transform)
@@ -127,11 +127,11 @@ class TokenDataset(Dataset):
         numbers = [classes.index(one) if isinstance(one, str) else int(one) for one in labels]
         return self._part(np.flatnonzero(np.isin(self.labels, numbers)))
 
-    def shuffled(self, generator: torch.Generator, together: int = 8) -> "TokenDataset":
+    def shuffled(self, generator: torch.Generator, together: int = 16) -> "TokenDataset":
         """The same rows in an order drawn at random, near one another where they lie so.
 
         Row groups come in random order; so many of them at a time, and their rows in random order.
-        Each is read once then, if `together` of them are kept. Groups hold some dozens of images;
+        Each is read once then, if `together` of them are kept. Groups hold a dozen images;
         those that lie together in a corpus (a class, a film) are mixed the better, the more groups
         come together.
 

@@ -20,7 +20,7 @@ with needs_extra("corpus"):
     import pyarrow.parquet as pq
 
 #: Of a row group: it is read at once for any of its rows, so it is small.
-GROUP_BYTES, GROUP_ROWS = 2**19, 64
+GROUP_BYTES, GROUP_ROWS = 2**18, 64
 #: Columns that are compressed already.
 COMPRESSED = ("levels", "pixels")
 
