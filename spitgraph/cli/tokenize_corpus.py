@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
             address=args.address,
             progress=not args.quiet and is_terminal(sys.stderr),
         )
-    except (ImportError, TypeError, ValueError) as error:
+    except (ImportError, RuntimeError, TypeError, ValueError) as error:
         args.interrupts.check()
         raise CommandError(one_line(error)) from error
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -186,7 +187,9 @@ def remove_unfinished(place: Place) -> None:
 class Worker:
     """An actor of Ray Data: writes the files of shards."""
 
-    def __init__(self, writer: ShardWriter) -> None:
+    def __init__(self, writer: ShardWriter, folder: str) -> None:
+        if os.path.isdir(folder):  # of the driver, which names files from there
+            os.chdir(folder)
         torch.set_num_threads(1)  # as many workers as there are processors
         self.writer = writer
 
@@ -212,7 +215,7 @@ def written(writer: ShardWriter, todo: list[int], workers: int | None) -> Iterat
     shards = ray.data.from_items(todo, override_num_blocks=min(len(todo), MOST_TASKS))
     done = shards.map_batches(
         Worker,
-        fn_constructor_args=(writer,),
+        fn_constructor_args=(writer, os.getcwd()),
         batch_size=1,
         num_cpus=1,
         concurrency=min(count, len(todo)),

@@ -37,8 +37,11 @@ def ray_of(address: str | None, workers: int | None) -> Iterator[None]:
                 "include_dashboard": False,
                 "object_store_memory": STORE_BYTES,
             }
-        with silent():
-            ray.init(logging_level=logging.ERROR, log_to_driver=False, **own)
+        try:
+            with silent():
+                ray.init(logging_level=logging.ERROR, log_to_driver=False, **own)
+        except Exception as error:  # of any type, its own and that of its core
+            raise RuntimeError(f"Ray could not be started or reached: {error}") from error
         try:
             yield
         finally:
