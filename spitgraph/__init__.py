@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spitgraph.corpus import TokenDataset
     from spitgraph.data import TokenData
     from spitgraph.datasets import SuperpixelGraphs
     from spitgraph.extractors import (
@@ -47,6 +48,7 @@ __all__ = [
     "SuperpixelGraphs",
     "SuperpixelTokenizer",
     "TokenData",
+    "TokenDataset",
     "UnreadableImageError",
     "VoronoiTokenizer",
     "WindowExtractor",
@@ -74,6 +76,7 @@ _MODULES = {
     "SuperpixelGraphs": "spitgraph.datasets",
     "SuperpixelTokenizer": "spitgraph.tokenizers",
     "TokenData": "spitgraph.data",
+    "TokenDataset": "spitgraph.corpus",
     "UnreadableImageError": "spitgraph.images",
     "VoronoiTokenizer": "spitgraph.tokenizers",
     "WindowExtractor": "spitgraph.extractors",
@@ -90,6 +93,7 @@ _MODULES = {
     "warm_up": "spitgraph.kernels",
 }
 _SUBMODULES = {
+    "corpus",
     "datasets",
     "explain",
     "inspection",

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from stat import S_ISREG
@@ -33,12 +34,28 @@ MOST_BYTES = 2**27
 MOST_HEADER = 2**16
 
 
+@dataclass(frozen=True)
+class EncodedImage:
+    """An image file's own bytes, which are decoded as the file is.
+
+    Attributes:
+        content: All of them.
+        name: What errors call it.
+    """
+
+    content: bytes
+    name: str
+
+
 class UnreadableImageError(OSError, ValueError):
     """A picture that cannot be decoded; the message names its path and the cause."""
 
 
 def decoded(source: Any) -> np.ndarray:
-    """A PIL image, or the file at a path, as an array [H, W, 3] or grey [H, W]: uint8 or float.
+    """A PIL image, or a file, as an array [H, W, 3] or grey [H, W]: uint8 or float.
+
+    Args:
+        source: A PIL image, the path of a file, or an `EncodedImage`.
 
     Raises:
         UnreadableImageError: It cannot be decoded, or has more pixels than Pillow's limit.
@@ -46,13 +63,18 @@ def decoded(source: Any) -> np.ndarray:
     try:
         if isinstance(source, Image.Image):
             return pixels(source, edited_orientation)
-        with Image.open(source) as image:
+        with Image.open(opened(source)) as image:
             return pixels(image, checked_orientation)
     except Exception as error:  # on broken bytes, decoders raise nearly anything
         found = decoded_bare(source)
         if found is not None:
             return found
         raise UnreadableImageError(f"cannot read {name_of(source)}: {cause(error)}") from error
+
+
+def opened(source: Any) -> Any:
+    """What Pillow opens."""
+    return BytesIO(source.content) if isinstance(source, EncodedImage) else source
 
 
 def decoded_bare(source: Any) -> np.ndarray | None:
@@ -180,6 +202,10 @@ def first_picture(source: Any) -> bytes:
         file = source.fp  # type: ignore[attr-defined]
         file.seek(0)
         return file.read(MOST_BYTES)
+    if isinstance(source, EncodedImage):
+        if len(source.content) > MOST_BYTES:
+            raise ValueError("it is too large to be read twice")
+        return source.content
     file = os.stat(source)
     if not S_ISREG(file.st_mode) or file.st_size > MOST_BYTES:
         raise ValueError("it cannot be read twice, or not for what may come of it")
@@ -189,6 +215,7 @@ def first_picture(source: Any) -> bytes:
 def name_of(source: Any) -> str:
     """A path between quotes, or what there is of a PIL image."""
     path = getattr(source, "filename", "") if isinstance(source, Image.Image) else source
+    path = source.name if isinstance(source, EncodedImage) else path
     if isinstance(source, Image.Image) and not path:
         return repr(source)
     name = os.fsdecode(path)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Shaped
 from PIL import Image
 from torch import Tensor
 
-from spitgraph.decoding import UnreadableImageError, decoded, name_of
+from spitgraph.decoding import EncodedImage, UnreadableImageError, decoded, name_of
 from spitgraph.modes import is_transformed
 from spitgraph.tensors import plain
 
@@ -31,13 +31,13 @@ __all__ = [
 
 # `Any` at run time, so that wrong input meets this module's errors before a run-time type checker.
 if TYPE_CHECKING:
-    ImageLike: TypeAlias = Tensor | np.ndarray | Image.Image | str | os.PathLike[str]
+    ImageLike: TypeAlias = Tensor | np.ndarray | Image.Image | str | os.PathLike[str] | EncodedImage
     ImagesLike: TypeAlias = ImageLike | Sequence[ImageLike]
 else:
     ImageLike = ImagesLike = Any
 
 #: What a decoder makes an array of.
-_PICTURES = (Image.Image, str, os.PathLike)
+_PICTURES = (Image.Image, str, os.PathLike, EncodedImage)
 #: What rounding to float32 may leave of a 0 or a 1 in more digits.
 _ROUNDING = 2**-24
 #: How far the resizing of an image overshoots, about.

@@ -1,5 +1,6 @@
 """Files that commands write: whole or not at all, and never in the place of an input."""
 
+import copy
 import os
 import shutil
 import unicodedata
@@ -9,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedWriter
 from pathlib import Path
 from tempfile import mkdtemp
+from threading import RLock
 from typing import Any
 
 from spitgraph.cli.errors import CommandError, FileError, one_line, unwritable
@@ -81,8 +83,18 @@ class Outputs:
         self._interrupts = interrupts
         self._inputs = KnownFiles(inputs)
         self._written = KnownFiles()
+        self._made: list[Path] = []
+        self._moving = RLock()
         if os.path.lexists(folder) and not os.path.isdir(folder):
             raise FolderError(f"cannot write to '{folder}': it is no folder")
+
+    def within(self, interrupts: Interrupts) -> "Outputs":
+        """The same outputs, for another thread, which holds up interrupts of its own."""
+        if interrupts is self._interrupts:
+            return self
+        other = copy.copy(self)
+        other._interrupts = interrupts
+        return other
 
     def check(self, name: str, source: Path) -> None:
         """Refuse a file whose place is that of an input or of another output.
@@ -128,33 +140,38 @@ class Outputs:
 
     def _unfinished(self, rests: ExitStack) -> Path:
         """A new folder in the folder, which is made if need be."""
+        rests.callback(self._remove_made)
         try:
-            missing = [self.folder, *self.folder.parents]
-            for folder in reversed([place for place in missing if not os.path.lexists(place)]):
-                with suppress(FileExistsError):  # somebody else has just made it
-                    folder.mkdir()
-                    rests.callback(_remove_if_empty, folder)
-            unfinished = mkdtemp(dir=self.folder, prefix=".spitgraph-")
+            with self._moving:  # no other thread removes the folder before something is in it
+                missing = [self.folder, *self.folder.parents]
+                for folder in reversed([place for place in missing if not os.path.lexists(place)]):
+                    with suppress(FileExistsError):  # somebody else has just made it
+                        folder.mkdir()
+                        self._made.append(folder)
+                unfinished = mkdtemp(dir=self.folder, prefix=".spitgraph-")
         except (OSError, ValueError) as error:
             raise FolderError(f"cannot write to '{self.folder}': {one_line(error)}") from error
         rests.callback(shutil.rmtree, unfinished, ignore_errors=True)
         return Path(unfinished)
 
+    def _remove_made(self) -> None:
+        """Remove the folders that were made here and are empty."""
+        with self._moving:
+            for folder in reversed(self._made):
+                with suppress(OSError):
+                    folder.rmdir()
+
     def _move(self, files: list[Path], source: Path) -> None:
-        for file in files:
-            self.check(file.name, source)
-            place = self.folder / file.name
-            if place.is_dir() and not place.is_symlink():
-                raise unwritable(place, "it is a folder")
-        for file in files:
-            place = self.folder / file.name
-            os.replace(file, place)
-            self._written.add(place)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
+        with self._moving:  # one thread at a time
+            for file in files:
+                self.check(file.name, source)
+                place = self.folder / file.name
+                if place.is_dir() and not place.is_symlink():
+                    raise unwritable(place, "it is a folder")
+            for file in files:
+                place = self.folder / file.name
+                os.replace(file, place)
+                self._written.add(place)
 
 
 def save(tokens: Any, path: Path, interrupts: Interrupts) -> None:

@@ -12,6 +12,7 @@ from spitgraph.cli import (
     models,
     segment,
     tokenize,
+    tokenize_corpus,
     train,
     vectorize,
     warm_up,
@@ -19,7 +20,19 @@ from spitgraph.cli import (
 from spitgraph.cli.errors import NOTHING_DONE
 from spitgraph.cli.streams import complain, show
 
-COMMANDS = (tokenize, inspect, vectorize, segment, explain, train, evaluate, info, models, warm_up)
+COMMANDS = (
+    tokenize,
+    inspect,
+    vectorize,
+    segment,
+    explain,
+    train,
+    evaluate,
+    tokenize_corpus,
+    info,
+    models,
+    warm_up,
+)
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spitgraph.cli import arguments
+from spitgraph.cli.ahead import Ahead
 from spitgraph.cli.each import SMALL, distinct, each_image
 from spitgraph.cli.errors import OTHER_STATUSES, CommandError, one_line
 from spitgraph.cli.inputs import image_files
@@ -55,15 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     arguments.add_images(parser)
     add = parser.add_argument
-    add("--features", action="store_true", help="also extract the token vectors x")
     add("--overlay", action="store_true", help="also draw the regions: DIR/<name>-overlay.png")
     add("--no-pixels", action="store_true", help="leave the pixels out: much smaller files")
+    add(
+        *("-j", "--jobs"),
+        type=arguments.whole,
+        default=1,
+        metavar="N",
+        help="images at a time, default: 1; what is written and said is the same "
+        "(Voronoi cells follow from those before: one at a time)",
+    )
     add_tokenizer(parser)
-    group = parser.add_argument_group("token vectors")
-    add = group.add_argument
-    add("--bins", type=arguments.whole, metavar="β", help="bins a side, default: 16")
-    add("--sigma", type=float, metavar="σ", help="width of the histograms' kernel, default: 0.8/β")
-    add("--no-gradient", action="store_true", help="leave the gradient histogram out")
+    add_extractor(parser)
 
 
 def add_tokenizer(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +97,16 @@ def add_tokenizer(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=arguments.whole, help="of their random centres, default: 0")
 
 
+def add_extractor(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `make_extractor` reads."""
+    group = parser.add_argument_group("token vectors")
+    add = group.add_argument
+    add("--features", action="store_true", help="also extract the token vectors x")
+    add("--bins", type=arguments.whole, metavar="β", help="bins a side, default: 16")
+    add("--sigma", type=float, metavar="σ", help="width of the histograms' kernel, default: 0.8/β")
+    add("--no-gradient", action="store_true", help="leave the gradient histogram out")
+
+
 def run(args: argparse.Namespace) -> int:
     """Tokenize the images one after the other; see `main` for what is returned."""
     found, errors = image_files(args.images)
@@ -104,11 +118,17 @@ def run(args: argparse.Namespace) -> int:
     with args.interrupts.importing():
         from spitgraph import extractors, inspection, tokenizers  # noqa: F401
     tokenizer, extractor = make_tokenizer(args), make_extractor(args)
+    if args.jobs < 1:
+        raise CommandError(f"--jobs {args.jobs} is less than 1")
 
-    def write_one(image: Path) -> None:
-        write(tokenized(image, tokenizer, extractor), image, outputs, args)
+    def write_one(image: Path, own: argparse.Namespace = args) -> None:
+        write(tokenized(image, tokenizer, extractor), image, outputs.within(own.interrupts), own)
 
-    return each_image(paths, errors, write_one, "tokenized", args)
+    jobs = 1 if args.tokenizer == "voronoi" else min(args.jobs, len(paths))
+    if jobs <= 1:
+        return each_image(paths, errors, write_one, "tokenized", args)
+    with Ahead(paths, write_one, jobs, args) as ahead:
+        return each_image(paths, errors, ahead.result, "tokenized", args)
 
 
 def names(path: Path, overlay: bool) -> list[str]:

@@ -81,6 +81,11 @@ PIPELINES = {
         ),
         warm_up="spitgraph.extractors.interpolation.cpu.warm_up",
     ),
+    "corpus": Pipeline(
+        modules=("corpus.maps.compiled",),
+        sources=("corpus/maps/compiled.py", "corpus/maps/plain.py"),
+        warm_up="spitgraph.corpus.maps.compiled",
+    ),
 }
 
 
