@@ -7,6 +7,7 @@ from drawing.figures import draw_figures
 from drawing.idea import draw_idea
 from drawing.masks import draw_masks
 from drawing.outlines import draw_outlines
+from drawing.page import draw_page
 from drawing.strips import COFFEE, DOCS
 from drawing.tokens import draw_tokens
 
@@ -19,6 +20,7 @@ def main() -> None:
     draw_figures(out)
     draw_masks(out)
     draw_outlines(out)
+    draw_page(out)
 
 
 if __name__ == "__main__":

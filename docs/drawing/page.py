@@ -1,12 +1,6 @@
-"""The pictures of docs/inspect.md: screenshots of pages, made in Chromium.
-
-    python docs/make_page_pictures.py [FOLDER]
-
-It needs Playwright and Chromium.
-"""
+"""The pictures of inspect.md: screenshots of pages, made in Chromium."""
 
 import shutil
-import sys
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,18 +9,15 @@ import torch
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from drawing.strips import CHELSEA, COFFEE
 from spitgraph import SuperpixelTokenizer, TokenData, VoronoiTokenizer, inspection
 
-DOCS = Path(__file__).resolve().parent
-PICTURES = DOCS.parent / "examples" / "pictures"
 
-
-def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS / "pictures"
-    chelsea, coffee = PICTURES / "chelsea.jpg", PICTURES / "coffee.jpg"
+def draw_page(out: Path) -> None:
+    """Write page-light.jpg and page-dark.jpg."""
     fine = SuperpixelTokenizer(num_tokens=400, quality="fine")
     cells = VoronoiTokenizer(196, generator=torch.Generator().manual_seed(0))
-    two = [SuperpixelTokenizer(num_tokens=196, quality="fine")(coffee), cells(coffee)]
+    two = [SuperpixelTokenizer(num_tokens=196, quality="fine")(COFFEE), cells(COFFEE)]
     names = ["superpixels", "Voronoi cells"]
     binary = next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
@@ -42,14 +33,14 @@ def main() -> None:
             page.wait_for_selector("html[data-ready]")
             return page
 
-        page = shown("light", 760, fine(chelsea), image=chelsea)
+        page = shown("light", 760, fine(CHELSEA), image=CHELSEA)
         for pixel in [(318, 180), (262, 268)]:
             page.mouse.click(*on_screen(page, *pixel))
         page.mouse.move(*on_screen(page, 172, 108))
-        keep(page, folder / "page-light.jpg")
-        page = shown("dark", 620, two, image=coffee, names=names)
+        keep(page, out / "page-light.jpg")
+        page = shown("dark", 620, two, image=COFFEE, names=names)
         page.mouse.move(*on_screen(page, 405, 200))
-        keep(page, folder / "page-dark.jpg")
+        keep(page, out / "page-dark.jpg")
         browser.close()
 
 
@@ -63,8 +54,3 @@ def on_screen(page: Page, x: int, y: int) -> tuple[float, float]:
 def keep(page: Page, place: Path) -> None:
     page.wait_for_timeout(300)
     Image.open(BytesIO(page.screenshot())).convert("RGB").save(place, quality=82, optimize=True)
-    print(f"{place}: {place.stat().st_size:,} bytes")
-
-
-if __name__ == "__main__":
-    main()
