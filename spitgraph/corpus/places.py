@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from spitgraph.beside import written_beside
 from spitgraph.checks import file_path
 from spitgraph.extras import needs_extra
-from spitgraph.models.files import written_beside
 
 
 class Place:

@@ -13,10 +13,10 @@ from torch_geometric.data import InMemoryDataset
 from tqdm import tqdm
 
 from spitgraph.batching import set_image_attribute
+from spitgraph.beside import written_beside
 from spitgraph.data import TokenData
 from spitgraph.datasets.samples import Samples
 from spitgraph.images import UnreadableImageError
-from spitgraph.models.files import written_beside
 
 _log = logging.getLogger("spitgraph")
 #: Pictures a part.

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from spitgraph import outlines
 from spitgraph.attributes import ATTRIBUTES, OF_TOKENS
+from spitgraph.beside import written_beside
 from spitgraph.checks import boolean, file_path, integer
 from spitgraph.data import TokenData
 from spitgraph.extras import needs_extra
 from spitgraph.inspection.overlay import seg_of
 from spitgraph.inspection.table import token_table
-from spitgraph.models.files import written_beside
 from spitgraph.outlines import Arcs
 from spitgraph.outlines.simplify import checked_tolerance
 from spitgraph.outlines.svg import hex_colors

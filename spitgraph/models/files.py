@@ -1,20 +1,17 @@
 """Files of tensors: safetensors and PyTorch's own, read without running any code they may carry."""
 
-import errno
 import json
 import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import takewhile
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from spitgraph.beside import written_beside
 from spitgraph.models.wrappers import gathered, is_packed, plain_names
 
 #: How PyTorch's files begin: a zip archive, or, before version 1.6, a pickle.
@@ -86,33 +83,6 @@ def memory_of_their_own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         taken.add(plain.untyped_storage().data_ptr())
         separate[key] = plain
     return separate
-
-
-@contextmanager
-def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A file to be written, which then takes its place: whole, or not at all if this fails.
-
-    A new file gets the permissions of the umask, one that is replaced keeps its own. Where the path
-    is a link, the file that it leads to is replaced.
-
-    Raises:
-        OSError: The folder does not exist, or at the path is something other than a file.
-    """
-    place = Path(os.path.realpath(path))
-    if not place.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(place.parent))
-    if place.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-    if place.exists() and not place.is_file():
-        raise OSError(errno.EINVAL, "not an ordinary file", os.fspath(path))
-    with TemporaryDirectory(dir=place.parent, prefix=".spitgraph-") as folder:
-        unfinished = Path(folder, place.name)
-        unfinished.touch()
-        mode = stat.S_IMODE((place if place.exists() else unfinished).stat().st_mode)
-        yield unfinished
-        if stat.S_IMODE(unfinished.stat().st_mode) != mode:
-            unfinished.chmod(mode)
-        os.replace(unfinished, place)
 
 
 def read_tensors(

@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import nn
 
+from spitgraph.beside import written_beside
 from spitgraph.checks import file_path, instance
 from spitgraph.models.assign import assign
 from spitgraph.models.describe import configuration_of, without_memory
 from spitgraph.models.factory import create_model
-from spitgraph.models.files import written_beside
 from spitgraph.models.weights import load_weights, save_weights
 from spitgraph.models.wrappers import gathered, plain_state, spit_inside, unwrapped
 from spitgraph.nn import SPiT

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spitgraph.beside import written_beside
 from spitgraph.checks import boolean, file_path
 from spitgraph.data import TokenData
 from spitgraph.extractors.base import Extractor
@@ -76,8 +77,6 @@ def write_page(
         TypeError: No token graphs, or something else is not what it should be.
         OSError: The file cannot be written.
     """
-    from spitgraph.models.files import written_beside
-
     place = file_path(path, "path")
     page = page_of(
         tokens,

@@ -13,9 +13,9 @@ from jaxtyping import Shaped
 from safetensors.numpy import load, save
 from torch import Tensor
 
+from spitgraph.beside import written_beside
 from spitgraph.checks import file_path
 from spitgraph.hierarchy import Hierarchy
-from spitgraph.models.files import written_beside
 from spitgraph.tokenizers import SuperpixelTokenizer
 from spitgraph.tokenizers.base import Tokenizer
 

@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from spitgraph.beside import written_beside
 from spitgraph.checks import file_path
-from spitgraph.models.files import written_beside
 from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
 from spitgraph.tokenizers.base import Tokenizer
 from spitgraph.train.data.examples import EvaluationExamples, Example

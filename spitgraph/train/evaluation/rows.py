@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from spitgraph.models.files import written_beside
+from spitgraph.beside import written_beside
 
 
 def check_table(path: str | os.PathLike[str], columns: Iterable[str]) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from spitgraph.beside import written_beside
 from spitgraph.extras import needs_extra
-from spitgraph.models.files import written_beside
 from spitgraph.train.runs.full_disk import unless_full
 
 with needs_extra("train"):

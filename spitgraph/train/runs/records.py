@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from spitgraph.beside import written_beside
 from spitgraph.extras import needs_extra
-from spitgraph.models.files import write_tensors, written_beside
+from spitgraph.models.files import write_tensors
 from spitgraph.models.weights import arguments_of
 from spitgraph.models.wrappers import plain_names
 from spitgraph.train.runs.full_disk import unless_full

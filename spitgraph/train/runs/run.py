@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
+from spitgraph.beside import written_beside
 from spitgraph.extras import needs_extra
 from spitgraph.images import UnreadableImageError
-from spitgraph.models.files import written_beside
 from spitgraph.train.augmentation.augmentation import Augmentation
 from spitgraph.train.classifier import Classifier
 from spitgraph.train.data.image_data import ImageData
