@@ -13,6 +13,7 @@ from helpers.documents import (
     blocks,
     commands,
     run_python,
+    write_corpus,
     write_sample_files,
 )
 from helpers.places import REPOSITORY as ROOT
@@ -57,6 +58,9 @@ def root(samples, tmp_path, monkeypatch):
 @pytest.mark.parametrize("document", WITH_PYTHON, ids=shown)
 def test_python_runs_as_written(document, root, unchecked, capsys):
     pytest.importorskip("matplotlib")
+    if 'TokenDataset("OUT")' in document.read_text(encoding="utf8"):
+        pytest.importorskip("pyarrow")
+        write_corpus("OUT")
     run_python(document)
 
 

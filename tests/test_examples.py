@@ -44,6 +44,13 @@ def test_every_example_is_listed_and_tested():
     assert set(listed) <= quoted
 
 
+def test_inspect_page(run):
+    status, lines, _ = run("inspect_page.py", "small.png", "-o", "page.html", "--num-tokens", 12)
+    assert status == 0 and lines[0].startswith("page.html: ")
+    page = Path("page.html").read_text(encoding="utf8")
+    assert page.startswith("<!doctype html>") and "Voronoi cells" in page
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
 def test_no_example_takes_the_place_of_a_module_of_python(name):
     """Python looks beside a script first: an `examples/tokenize.py` would break every other."""

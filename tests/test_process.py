@@ -29,12 +29,15 @@ SWITCHES = {
 }
 #: Settings that are assigned to.
 SETTINGS = {"MAX_IMAGE_PIXELS", "LOAD_TRUNCATED_IMAGES", "showwarning", "excepthook", "rcParams"}
-#: Switches that the caller asks for, the command line's handlers while a command runs, and a hook
-#: that leaves a forked child no closed lock of ours.
+#: Switches that the caller asks for, the command line's handlers while a command runs, a hook that
+#: leaves a forked child no closed lock of ours, and what a worker of Ray does to its own process.
 ASKED_FOR = {
     ("memory.py", "mallopt"),
     ("interrupts.py", "signal"),
     ("serving.py", "register_at_fork"),
+    ("ahead.py", "set_num_threads"),
+    ("cluster.py", "set_num_threads"),
+    ("cluster.py", "chdir"),
 }
 
 

@@ -129,6 +129,7 @@ def tokenize_corpus(
                 for shard in written(writer, todo, workers):
                     if shown is not None:
                         shown.update(manifest.size(shard))
+        remove_unfinished(place)  # of workers that were killed meanwhile
     return Done(manifest.images, gather_unreadable(manifest), new)
 
 

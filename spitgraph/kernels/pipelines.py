@@ -40,6 +40,7 @@ PIPELINES = {
         sources=(
             "contraction/cpu/*.py",
             "contraction/graph.py",
+            "contraction/similarity.py",
             "contraction/weights.py",
             "colour.py",
         ),
@@ -52,6 +53,7 @@ PIPELINES = {
             "contraction/fine/rule.py",
             "contraction/cpu/*.py",
             "contraction/graph.py",
+            "contraction/similarity.py",
             "contraction/weights.py",
             "colour.py",
         ),

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from helpers.labelled import picture_folder
 from helpers.places import REPOSITORY
-from spitgraph import create_model, save_weights
+from spitgraph import SuperpixelTokenizer, create_model, save_weights
 
 #: Everything that users read.
 DOCUMENTS = [
@@ -86,6 +86,15 @@ def whole_lines(code):
         else:
             lines.append(line)
     return lines
+
+
+def write_corpus(folder):
+    """Token graphs in Parquet, as `spitgraph tokenize-corpus` leaves them."""
+    from spitgraph.corpus import TokenWriter
+
+    with TokenWriter(folder) as writer:
+        for path in sorted(Path("photos").iterdir()):
+            writer.write(SuperpixelTokenizer(num_tokens=40)(path), path=str(path), label=1)
 
 
 def write_sample_files(folder):
