@@ -17,6 +17,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import torch
 from machine import description
 
 from spitgraph.train import open_pictures
@@ -90,7 +91,7 @@ def main() -> None:
         done = pool.map(lambda run: trained(*run, args), runs)
         rows = list(tqdm(done, total=len(runs), unit="run"))
     table = summarised(pd.DataFrame(rows), len(open_pictures(args.data, "val")))
-    print(description())
+    print(description(1 if args.jobs > 1 else torch.get_num_threads()))
     print(table.to_string(index=False))
     if args.csv is not None:
         table.to_csv(args.csv, index=False)

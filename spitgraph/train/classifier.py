@@ -47,7 +47,6 @@ class Classifier(LightningModule):
         layer_decay: How much less each layer learns than the one above, see `parameter_groups`.
         label_smoothing: Share of the target that is spread over all classes, in [0, 1].
         learn: `"all"`, `"adapter"` or `"head"`, see `learning_parameters`; the rest is frozen.
-        region_noise: Of superpixels made here in training, as of `ImageData`.
         seed: Of what a step draws.
 
     Raises:
@@ -68,7 +67,6 @@ class Classifier(LightningModule):
         layer_decay: float = 1.0,
         label_smoothing: float = 0.1,
         learn: str = "all",
-        region_noise: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -76,7 +74,6 @@ class Classifier(LightningModule):
         self.num_classes = classes_of(model)
         self.label_smoothing = unit_interval(label_smoothing, "label_smoothing")
         self.warm_up = unit_interval(warm_up, "warm_up")
-        self.region_noise = unit_interval(region_noise, "region_noise")
         self.seed = integer(seed, "seed", minimum=0)
         self.betas = betas
         self._groups: dict[str, Any] = {
@@ -113,8 +110,7 @@ class Classifier(LightningModule):
         if isinstance(batch.inputs, TokenData):
             return batch.inputs
         model = spit_inside(self.model)
-        noise = self.region_noise if self.training else 0.0
-        tokens: TokenData = seeded(model.tokenizer, batch.seeds, noise)(batch.inputs)
+        tokens: TokenData = seeded(model.tokenizer, batch.seeds)(batch.inputs)
         return model.extractor(tokens.to(self.device))
 
     def training_step(self, batch: Examples, batch_idx: int) -> Tensor:

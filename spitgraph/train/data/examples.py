@@ -194,7 +194,6 @@ class Collate:
         num_classes: C.
         tokenizer: What makes tokens here; None leaves images.
         extractor: What gives them vectors.
-        region_noise: Of superpixels, see `NoisyRegions`.
     """
 
     def __init__(
@@ -202,10 +201,8 @@ class Collate:
         num_classes: int,
         tokenizer: Tokenizer | None = None,
         extractor: Extractor | None = None,
-        region_noise: float = 0.0,
     ) -> None:
         self.num_classes, self.tokenizer, self.extractor = num_classes, tokenizer, extractor
-        self.region_noise = region_noise
 
     @torch.no_grad()
     def __call__(self, examples: Sequence[Example]) -> Examples:
@@ -215,7 +212,7 @@ class Collate:
         images = [example.image for example in shown if example.image is not None]
         inputs: Any = images
         if self.tokenizer is not None and images:
-            inputs = tokens_of(images, seeds, self.tokenizer, self.extractor, self.region_noise)
+            inputs = tokens_of(images, seeds, self.tokenizer, self.extractor)
         elif len({image.shape for image in images}) == 1:
             inputs = torch.stack(images)
         return Examples(

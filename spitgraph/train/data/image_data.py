@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from spitgraph.checks import instance, integer, unit_interval
+from spitgraph.checks import instance, integer
 from spitgraph.extractors import Extractor
 from spitgraph.extras import needs_extra
 from spitgraph.tokenizers.base import Tokenizer
@@ -42,8 +42,6 @@ class ImageData(LightningDataModule):
         tokens_per_batch: In place of that, the most tokens of a step of each process, by the
             counts of pictures that are not augmented; needs a tokenizer. See `TokenBudgetSampler`.
         augmentation: Of training pictures; `Augmentation()` by default.
-        region_noise: Standard deviation, of colours in [0, 1], of the noise in which superpixels of
-            training pictures are found, where they are made here; see `NoisyRegions`.
         workers: Processes that load, beside each that trains.
         seed: What everything drawn follows from.
         val_source: Validation pictures, where they are not in the source.
@@ -69,7 +67,6 @@ class ImageData(LightningDataModule):
         batch_size: int = 128,
         tokens_per_batch: int | None = None,
         augmentation: Augmentation | None = None,
-        region_noise: float = 0.0,
         workers: int = 0,
         seed: int = 0,
         val_source: Any = None,
@@ -81,7 +78,6 @@ class ImageData(LightningDataModule):
         self.workers = integer(workers, "workers", minimum=0)
         self.seed = integer(seed, "seed", minimum=None)
         self.augmentation = Augmentation() if augmentation is None else augmentation
-        self.region_noise = unit_interval(region_noise, "region_noise")
         instance(self.augmentation, Augmentation, "augmentation", "an Augmentation")
         self.tokenizer, self.extractor, self.cache = tokenizer, extractor, cache
         self.tokens_per_batch = tokens_per_batch
@@ -128,7 +124,7 @@ class ImageData(LightningDataModule):
         sampler = self._sampler()
         sampler.load_state_dict(self._position)
         examples = TrainingExamples(self.train, self.augmentation, self.seed)
-        collate = Collate(self.num_classes, self.tokenizer, self.extractor, self.region_noise)
+        collate = Collate(self.num_classes, self.tokenizer, self.extractor)
         self._loader = ResumableLoader(
             examples, sampler, collate, self.workers, self._note, self._consumed
         )

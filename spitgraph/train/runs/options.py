@@ -96,10 +96,6 @@ class TrainingOptions:
     cutmix: float = option(0.0, "probability that a box comes from another picture", "augmentation")
     mixup: float = option(0.0, "probability of blending two; blurs borders", "augmentation")
 
-    region_noise: float = option(
-        0.0, "σ of noise in what superpixels are found in, of colours in [0, 1]", "augmentation"
-    )
-
     # --- the machine ---
     workers: int = option(1, "processes that read, augment and tokenize; 0: none", "machine")
     tokenize: str = option("workers", "where tokens are made", "machine", ("workers", "device"))
@@ -167,7 +163,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "mean": (0.49, 0.48, 0.45),
         "std": (0.25, 0.24, 0.26),
         "padding": 3,
-        "region_noise": 0.02,
         "token_budget": 48,
         "epochs": 30,
         "precision": "bf16",

@@ -93,7 +93,6 @@ def _fit_alone(options: TrainingOptions, folder: Path, checkpoint: Path | None) 
         layer_decay=options.layer_decay,
         label_smoothing=options.label_smoothing,
         learn=options.learn,
-        region_noise=options.region_noise,
         seed=options.seed,
     )
     records = Records(folder)
@@ -130,7 +129,6 @@ def data_of(options: TrainingOptions) -> ImageData:
             cutmix=options.cutmix,
             mixup=options.mixup,
         ),
-        region_noise=options.region_noise,
         workers=options.workers,
         seed=options.seed,
         limit=options.limit,
