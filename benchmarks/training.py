@@ -24,6 +24,7 @@ from spitgraph.train import open_pictures
 
 try:
     import pandas as pd
+    from matplotlib.figure import Figure
     from scipy.stats import binomtest
     from tqdm import tqdm
 except ImportError as error:
@@ -79,6 +80,7 @@ def main() -> None:
     add("--epochs", type=int, default=30)
     add("--jobs", type=int, default=1, help="runs side by side")
     add("--csv", type=Path, help="write the table here too")
+    add("--curves", type=Path, help="draw accuracy and loss by epochs here")
     args, args.flags = parser.parse_known_args()
     names = ["recipe"] if args.ablations is None else args.ablations or [*ABLATIONS]
     runs = [
@@ -95,13 +97,13 @@ def main() -> None:
     print(table.to_string(index=False))
     if args.csv is not None:
         table.to_csv(args.csv, index=False)
+    if args.curves is not None:
+        draw_curves({run: read(folder_of(*run, args)) for run in runs}, args.curves)
 
 
 def trained(tokenizer: str, name: str, seed: int, args: argparse.Namespace) -> dict:
     """A run's last row, with what it is."""
-    folder = (
-        args.out / f"{tokenizer}-{name.replace(' ', '_').replace('(', '').replace(')', '')}-{seed}"
-    )
+    folder = folder_of(tokenizer, name, seed, args)
     if rows_of(folder) < args.epochs:
         command = [sys.executable, "-m", "spitgraph", "train"]
         if (folder / "options.json").exists():
@@ -117,7 +119,7 @@ def trained(tokenizer: str, name: str, seed: int, args: argparse.Namespace) -> d
         )
         if ended.returncode:
             raise SystemExit(f"{' '.join(command)}\n{ended.stderr}")
-    rows = pd.read_csv(folder / "metrics.csv")
+    rows = read(folder)
     return {
         "tokenizer": tokenizer,
         "setting": name,
@@ -126,6 +128,17 @@ def trained(tokenizer: str, name: str, seed: int, args: argparse.Namespace) -> d
         "minutes": rows["seconds"].sum() / 60,
         "waited %": 100 * (rows["seconds"] * rows["waited"]).sum() / rows["seconds"].sum(),
     }
+
+
+def folder_of(tokenizer: str, name: str, seed: int, args: argparse.Namespace) -> Path:
+    """Where a run is kept."""
+    plain = name.replace(" ", "_").replace("(", "").replace(")", "")
+    return args.out / f"{tokenizer}-{plain}-{seed}"
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """What a run noted after each epoch."""
+    return pd.read_csv(folder / "metrics.csv")
 
 
 def rows_of(folder: Path) -> int:
@@ -154,6 +167,27 @@ def summarised(rows: pd.DataFrame, pictures: int) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(table)
+
+
+def draw_curves(runs: dict[tuple[str, str, int], pd.DataFrame], path: Path) -> None:
+    """Accuracy of what was not learned from, and losses of both, a line a run."""
+    colours = dict(zip(TOKENIZERS, ("#0072b2", "#d55e00", "#009e73"), strict=True))
+    figure = Figure(figsize=(10, 3.8), dpi=120, layout="constrained")
+    accuracy, loss = figure.subplots(1, 2)
+    for (tokenizer, _, _), rows in runs.items():
+        epochs, colour = rows["epoch"] + 1, colours[tokenizer]
+        accuracy.plot(epochs, rows["val_accuracy"], color=colour, linewidth=1)
+        loss.plot(epochs, rows["loss"], color=colour, linewidth=1)
+        loss.plot(epochs, rows["val_loss"], color=colour, linewidth=1, linestyle=":")
+    for tokenizer in dict.fromkeys(tokenizer for tokenizer, _, _ in runs):
+        accuracy.plot([], color=colours[tokenizer], label=tokenizer)
+    accuracy.legend(frameon=False, loc="lower right")
+    accuracy.set(title="accuracy, pictures that were not learned from", xlabel="epoch")
+    loss.set(title="loss in training; dotted: of the others", xlabel="epoch")
+    for axes in (accuracy, loss):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
 
 
 if __name__ == "__main__":
