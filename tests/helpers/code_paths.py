@@ -8,7 +8,7 @@ import torch_geometric.typing
 import spitgraph.extensions
 
 EXTENSIONS = ("torch_scatter", "torch_cluster")
-MISSING = [name for name in EXTENSIONS if getattr(spitgraph.extensions, name) is None]
+MISSING = [name for name in EXTENSIONS if spitgraph.extensions.extension(name) is None]
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def without_extensions():
     """As if neither torch-scatter nor torch-cluster were installed."""
     with pytest.MonkeyPatch.context() as patch:
         for name in EXTENSIONS:
-            patch.setattr(spitgraph.extensions, name, None)
+            patch.setitem(spitgraph.extensions._found, name, None)
         # PyG's own use of it
         patch.setattr(torch_geometric.typing, "WITH_TORCH_SCATTER", False, raising=False)
         yield
