@@ -26,9 +26,11 @@ def whole(text: str) -> int:
     return number
 
 
-def add_images(parser: ArgumentParser) -> None:
+def add_images(
+    parser: ArgumentParser, place: str = "DIR", place_help: str = "folder to write to"
+) -> None:
     """Add what commands take that make files of images, one after the other."""
     add = parser.add_argument
     add("images", nargs="+", type=path, metavar="IMAGE", help="image file, or folder of such")
-    add("-o", "--out", required=True, type=path, metavar="DIR", help="folder to write to")
+    add("-o", "--out", required=True, type=path, metavar=place, help=place_help)
     add("--quiet", action="store_true", help="only report errors")

@@ -45,17 +45,8 @@ SUFFIXES = (".html", ".htm")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
+    arguments.add_images(parser, "PAGE", "file that ends in .html, or folder to write to")
     add = parser.add_argument
-    add("images", nargs="+", type=arguments.path, metavar="IMAGE", help="image file, or folder")
-    add(
-        "-o",
-        "--out",
-        required=True,
-        type=arguments.path,
-        metavar="PAGE",
-        help="file that ends in .html, or folder to write to",
-    )
-    add("--quiet", action="store_true", help="only report errors")
     add("--title", help="of the page, default: the image's name")
     add("--no-vectors", action="store_true", help="leave the tokens' vectors out")
     add(

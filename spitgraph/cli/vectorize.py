@@ -44,17 +44,10 @@ FILLS = ("mean", "none", "size", "degree", "border")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
-    add = parser.add_argument
-    add("images", nargs="+", type=arguments.path, metavar="IMAGE", help="image file, or folder")
-    add(
-        "-o",
-        "--out",
-        required=True,
-        type=arguments.path,
-        metavar="FILE",
-        help="file that ends in .svg, .topojson or .json, or folder to write to",
+    arguments.add_images(
+        parser, "FILE", "file that ends in .svg, .topojson or .json, or folder to write to"
     )
-    add("--quiet", action="store_true", help="only report errors")
+    add = parser.add_argument
     add("--format", choices=FORMATS, help="default: what FILE ends in, and in a folder svg")
     add(
         "--simplify",
