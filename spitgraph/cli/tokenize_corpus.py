@@ -20,6 +20,7 @@ from spitgraph.cli.tokenize import (
     make_extractor,
     make_tokenizer,
 )
+from spitgraph.extras import needs_extra
 
 NAME, HELP = "tokenize-corpus", "any number of pictures → token graphs in Parquet files"
 DESCRIPTION = """\
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if args.float32 and extractor is None:
         raise CommandError("--float32 goes with --features")
     try:
-        with args.interrupts.importing():
+        with args.interrupts.importing(), needs_extra("cluster"):  # which brings what corpus does
             from spitgraph.corpus.cluster import tokenize_corpus
             from spitgraph.corpus.schema import Layout
         done = tokenize_corpus(
