@@ -23,8 +23,9 @@ from spitgraph.corpus.sources import Source
 from spitgraph.corpus.table import opened
 from spitgraph.extractors import Extractor
 from spitgraph.extras import needs_extra
-from spitgraph.tokenizers import PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer
+from spitgraph.tokenizers import VoronoiTokenizer
 from spitgraph.tokenizers.base import Tokenizer
+from spitgraph.train.data.counts import told_by_settings
 
 with needs_extra("corpus"):
     import pyarrow as pa
@@ -62,7 +63,6 @@ def tokenize_corpus(
     labels: str | None = None,
     column: str | None = None,
     per_file: int = 512,
-    together: int = 1,
     seed: int = 0,
     workers: int | None = None,
     address: str | None = None,
@@ -85,7 +85,6 @@ def tokenize_corpus(
         labels: See `Source`.
         column: See `Source`.
         per_file: Pictures of one file.
-        together: Pictures that a worker tokenises at once.
         seed: What Voronoi cells are drawn by, with the number of a picture in the list.
         workers: Processes; by default one a processor.
         address: Of a Ray cluster (`"auto"` for the one of this machine); without it, Ray is
@@ -108,13 +107,11 @@ def tokenize_corpus(
     settings = settings_of(source, tokenizer, extractor, layout, labels, column, seed)
     listed = Source(source, labels, column, options)
     manifest = manifest_of(place, listed, integer(per_file, "per_file"), settings)
-    together = integer(together, "together")
     writer = ShardWriter(
         manifest,
         layout_of(layout, manifest),
         tokenizer,
         extractor,
-        together,
         seed,
         column,
         dict(options or {}),
@@ -135,11 +132,10 @@ def tokenize_corpus(
 
 def check_known(tokenizer: Tokenizer) -> None:
     """Refuse a tokenizer whose settings do not tell what it makes."""
-    known = isinstance(tokenizer, SuperpixelTokenizer | PatchTokenizer | VoronoiTokenizer)
-    if not known or callable(getattr(tokenizer, "features", None)):
+    if not told_by_settings(tokenizer):
         raise ValueError(
-            "expected a SuperpixelTokenizer without features of its own, a PatchTokenizer or a "
-            f"VoronoiTokenizer, got {tokenizer!r}"
+            "expected a SuperpixelTokenizer without features or similarity of its own, a "
+            f"PatchTokenizer or a VoronoiTokenizer, got {tokenizer!r}"
         )
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from spitgraph.corpus.manifest import Manifest
 from spitgraph.corpus.pictures import image_of_bytes
@@ -22,15 +23,6 @@ from spitgraph.train.data.tokens import seeded
 NOT_TO_BE_HAD = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
-class Picture(NamedTuple):
-    """A picture that could be decoded."""
-
-    entry: Entry
-    content: bytes
-    image: torch.Tensor
-    seed: int
-
-
 @dataclass
 class ShardWriter:
     """Writes files of a corpus; what is in them follows from the manifest and these settings.
@@ -40,7 +32,6 @@ class ShardWriter:
         layout: What rows hold.
         tokenizer: τ.
         extractor: φ, if rows hold vectors.
-        together: Pictures tokenised at once.
         seed: What a tokenizer that draws at random draws by, with the number of a picture.
         column: See `Source`.
         options: What fsspec is told of the source's file system.
@@ -50,7 +41,6 @@ class ShardWriter:
     layout: Layout
     tokenizer: Tokenizer
     extractor: Extractor | None = None
-    together: int = 1
     seed: int = 0
     column: str | None = None
     options: dict[str, Any] | None = None
@@ -68,56 +58,29 @@ class ShardWriter:
         return count, len(unreadable)
 
     def _rows(self, shard: int, unreadable: list[tuple[str, str]]) -> Iterator[Row]:
-        some: list[Picture] = []
-        for picture in self._pictures(shard, unreadable):
-            some.append(picture)
-            if len(some) == self.together:
-                yield from self._rows_of(some, unreadable)
-                some = []
-        yield from self._rows_of(some, unreadable)
-
-    def _pictures(self, shard: int, unreadable: list[tuple[str, str]]) -> Iterator[Picture]:
         first = shard * self.manifest.per_shard
         for place, entry in enumerate(self.manifest.entries(shard)):
             try:
                 content = fetch(entry, self.column, self.options)
-                image = image_of_bytes(content, entry.name)
+                tokens = self._graph(image_of_bytes(content, entry.name), self.seed + first + place)
             except (ValueError, *NOT_TO_BE_HAD) as error:  # an UnreadableImageError is both
                 unreadable.append((printable(entry.name), printable(why(error, entry))))
                 continue
-            yield Picture(entry, content, image, self.seed + first + place)
-
-    def _rows_of(self, pictures: list[Picture], unreadable: list[tuple[str, str]]) -> Iterator[Row]:
-        if not pictures:
-            return
-        try:
-            graphs = self._graphs(pictures)
-        except ValueError as error:
-            if len(pictures) > 1:  # each for itself: the others may do
-                for picture in pictures:
-                    yield from self._rows_of([picture], unreadable)
-                return
-            entry = pictures[0].entry
-            unreadable.append((printable(entry.name), printable(why(error, entry))))
-            return
-        for picture, tokens in zip(pictures, graphs, strict=True):
             yield row_of(
                 tokens,
                 self.layout,
-                path=picture.entry.name,
-                label=self.manifest.label(picture.entry),
-                file=picture.content,
+                path=entry.name,
+                label=self.manifest.label(entry),
+                file=content,
                 is_fresh=True,
             )
 
-    def _graphs(self, pictures: list[Picture]) -> list[TokenData]:
-        tokenizer = seeded(self.tokenizer, torch.tensor([picture.seed for picture in pictures]))
-        images = [picture.image for picture in pictures]
-        tokens = tokenizer(images if len(images) > 1 else images[0])
-        if self.extractor is not None:
-            with torch.no_grad():
-                tokens = self.extractor(tokens)
-        return tokens.to_data_list() if len(images) > 1 else [tokens]
+    def _graph(self, image: Tensor, seed: int) -> TokenData:
+        tokens = seeded(self.tokenizer, torch.tensor([seed]))(image)
+        if self.extractor is None:
+            return tokens
+        with torch.no_grad():
+            return self.extractor(tokens)
 
 
 def why(error: Exception, entry: Entry) -> str:

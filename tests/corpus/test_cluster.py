@@ -120,8 +120,10 @@ def test_a_driver_killed_midway_goes_on_where_it_was(pictures, tmp_path):
 
 def test_other_settings_and_tokenizers_are_refused(tmp_path):
     folder = folder_of_pictures(tmp_path / "in", 2)
-    with pytest.raises(ValueError, match="without features of its own"):
-        tokenize_corpus(folder, tmp_path / "out", SuperpixelTokenizer(features=lambda image: image))
+    for name in ("features", "similarity"):
+        own = SuperpixelTokenizer(**{name: lambda *given: given[0]})
+        with pytest.raises(ValueError, match="without features or similarity of its own"):
+            tokenize_corpus(folder, tmp_path / "out", own)
     with pytest.raises(ValueError, match="go together"):
         tokenize_corpus(folder, tmp_path / "out", TOKENIZER, layout=Layout(vectors="float16"))
     with pytest.raises(ValueError, match="there is no"):

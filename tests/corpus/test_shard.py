@@ -62,17 +62,17 @@ def test_what_cannot_be_read_is_told_by_the_file(writer):
     assert path.endswith("a/004.png") and "truncated" in reason
 
 
-def test_the_bytes_do_not_depend_on_order_or_company(writer, tmp_path):
+def test_the_bytes_do_not_depend_on_the_order(writer, tmp_path):
     write_all(writer("one"))
-    write_all(writer("other", together=4), [2, 0, 3, 1])
+    write_all(writer("other"), [2, 0, 3, 1])
     one, other = contents(tmp_path / "one"), contents(tmp_path / "other")
     assert list(one.values()) == list(other.values()) and len(one) == 6
 
 
 def test_cells_are_drawn_by_a_pictures_place_in_the_list(writer, tmp_path):
     cells = VoronoiTokenizer(4)
-    for out, order, together in [("one", range(4), 1), ("other", [3, 1, 0, 2], 3)]:
-        write_all(writer(out, cells, seed=5, together=together), order)
+    for out, order in [("one", range(4)), ("other", [3, 1, 0, 2])]:
+        write_all(writer(out, cells, seed=5), order)
     assert list(contents(tmp_path / "one").values()) == list(contents(tmp_path / "other").values())
     first, second = TokenDataset(tmp_path / "one")[:2]
     assert not torch.equal(first.pos, second.pos)
@@ -80,14 +80,14 @@ def test_cells_are_drawn_by_a_pictures_place_in_the_list(writer, tmp_path):
 
 def test_pictures_that_have_too_few_pixels_are_told(writer, tmp_path):
     many = SuperpixelTokenizer(num_tokens=9 * 12 + 1)
-    assert sum(rows for rows, _ in write_all(writer(tokenizer=many, together=3))) == 7
+    assert sum(rows for rows, _ in write_all(writer(tokenizer=many))) == 7
     reasons = pq.read_metadata(tmp_path / "out" / "part-00000.parquet").metadata
     assert b"more than the 108 pixels" in reasons[b"spitgraph.unreadable"]
 
 
 def test_vectors(writer, tmp_path):
     extractor = InterpolationExtractor(4)
-    write_all(writer(layout=Layout(vectors="float32"), extractor=extractor, together=2))
+    write_all(writer(layout=Layout(vectors="float32"), extractor=extractor))
     dataset = TokenDataset(tmp_path / "out")
     for path, tokens in zip(dataset.column("path"), dataset, strict=True):
         assert torch.equal(tokens.x, extractor(TOKENIZER(path)).x)
