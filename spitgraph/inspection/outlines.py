@@ -12,8 +12,8 @@ from spitgraph.attributes import ATTRIBUTES, OF_TOKENS
 from spitgraph.beside import written_beside
 from spitgraph.checks import boolean, file_path, integer
 from spitgraph.data import TokenData
-from spitgraph.extras import needs_extra
 from spitgraph.inspection.overlay import seg_of
+from spitgraph.inspection.scale import color_scale
 from spitgraph.inspection.table import token_table
 from spitgraph.outlines import Arcs
 from spitgraph.outlines.simplify import checked_tolerance
@@ -213,11 +213,8 @@ def _at(tokens: TokenData, level: int) -> TokenData:
 
 
 def _scale(values: Tensor) -> Tensor:
-    """Colours of numbers, from the least to the greatest; grey for what is none."""
-    with needs_extra("plot"):
-        from matplotlib import colormaps
-    known = values[values.isfinite()]
-    low, high = (known.min(), known.max()) if len(known) else (values.new_zeros(()),) * 2
-    share = (values - low) / (high - low) if high > low else torch.full_like(values, 0.5)
-    colors = torch.from_numpy(colormaps["viridis"](share.nan_to_num(0.5).numpy())[:, :3])
-    return torch.where(values.isfinite()[:, None], colors, 0.85)
+    """Colours of numbers, as figures have them; grey for what is none."""
+    known = values.isfinite()
+    numbers = torch.where(known, values, torch.nan)
+    colors = torch.from_numpy(color_scale(numbers).to_rgba(numbers.numpy())[:, :3])
+    return torch.where(known[:, None], colors, 0.85)
