@@ -29,6 +29,8 @@ event.register("numba:compile", Listener())
 from spitgraph import (
     InterpolationExtractor, PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer, kernels)
 from spitgraph.contraction.cpu import batch
+from spitgraph.corpus.row import row_of, tokens_of
+from spitgraph.corpus.schema import Layout
 from spitgraph.kernels.pipelines import PIPELINES
 from spitgraph.regions.cpu import batch as regions
 
@@ -50,6 +52,7 @@ options = [
     dict(compactness=0.5, num_tokens=1), dict(similarity="ward"), dict(similarity="cosine"),
     dict(features="spit"), dict(features=lambda image: image[:2] * 3, compactness=0.2),
     dict(features=lambda image: image[:1].double(), similarity="ward"),
+    dict(num_tokens=1, quality="fine"),
 ]
 for limits in ((2**19, 2**17, 2**14), (1, 1, 12)):
     batch.LARGE, batch.LARGE_OF_FEW, batch.LEAST = limits
@@ -64,6 +67,9 @@ for graph in tokens:
     for bins, gradient, mode, sigma in (
         (16, True, "bilinear", 0.05), (5, False, "nearest", 1), (32, True, "nearest", 0.01)):
         InterpolationExtractor(bins, gradient=gradient, mode=mode, sigma=sigma)(graph)
+for graph in tokens[1:]:
+    for layout in (Layout(), Layout(hierarchy=False, pixels=True)):
+        tokens_of(row_of(graph, layout), layout)
 assert not compiled, compiled
 print("nothing compiled")
 """

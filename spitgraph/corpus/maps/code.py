@@ -1,8 +1,8 @@
 """The levels of a hierarchy as bytes, and back: all of them in little more than the finest one.
 
 A region of level t + 1 is told once for each region of level t, where that begins, by which
-neighbour's it is (see `plain`): what the finer levels say already is not said again. Symbols, codes
-and numbers are then compressed each for themselves (Zstandard).
+neighbour's it is (see `plain`): what the finer levels say already is not said again. Symbols of
+pixels, those of regions, and all that is rarer are then compressed each for themselves (Zstandard).
 """
 
 import struct
@@ -21,13 +21,16 @@ with needs_extra("corpus"):
     import pyarrow
 
 #: What the bytes begin with; the digit is that of the layout.
-MAGIC = b"SGL1"
+MAGIC = b"SGL2"
 #: Magic, W, H·W, levels.
 HEADER = struct.Struct("<4sIQH")
-#: Bytes of a part, and when compressed.
-PART = struct.Struct("<II")
-#: Symbols of pixels, codes, numbers; the same of all regions; in which order regions were numbered.
-PARTS = (np.uint8, np.uint8, np.uint32, np.uint8, np.uint8, np.uint32, np.int32)
+#: Bytes of each stream, and of each part when compressed.
+LENGTHS = struct.Struct("<7I4I")
+#: Streams: symbols of pixels, codes, numbers; the same of all regions; in which order regions were
+#: numbered.
+STREAMS = (np.uint8, np.uint8, np.uint32, np.uint8, np.uint8, np.uint32, np.int32)
+#: Which of them are compressed together: each part costs a reader as much time as it is long.
+PARTS = ((0,), (3,), (1, 4, 2, 5), (6,))
 LEVEL = 1
 _CPU = torch.device("cpu")
 
@@ -67,15 +70,16 @@ def levels_to_bytes(parents: Sequence[np.ndarray], counts: Sequence[int], width:
     shift = [order - np.arange(len(order)) for order in orders]  # mostly 0, or the same
     order = np.concatenate(shift) if shift else np.empty(0, np.int32)
     codec = pyarrow.Codec("zstd", compression_level=LEVEL)
-    parts, about = [], []
-    for stream, kind in zip([*streams, order], PARTS, strict=True):
-        content = np.ascontiguousarray(stream, kind).tobytes()
-        packed = codec.compress(content, asbytes=True) if content else b""
-        parts.append(packed)
-        about.append(PART.pack(len(content), len(packed)))
+    contents = [
+        np.ascontiguousarray(stream, kind).tobytes()
+        for stream, kind in zip([*streams, order], STREAMS, strict=True)
+    ]
+    wholes = [b"".join(contents[stream] for stream in part) for part in PARTS]
+    packed = [codec.compress(whole, asbytes=True) if whole else b"" for whole in wholes]
+    lengths = LENGTHS.pack(*map(len, contents), *map(len, packed))
     sizes = np.array(counts[1:], np.uint32).tobytes()
     header = HEADER.pack(MAGIC, width, counts[0], len(parents))
-    return b"".join([header, sizes, *about, *parts])
+    return b"".join([header, sizes, lengths, *packed])
 
 
 def levels_of_bytes(content: bytes) -> Levels:
@@ -107,19 +111,24 @@ def parts_of(content: bytes) -> tuple[int, list[int], list[np.ndarray]]:
     place = HEADER.size
     counts = [pixels, *np.frombuffer(content, np.uint32, depth, place).tolist()]
     place += 4 * depth
-    about = [PART.unpack_from(content, place + PART.size * i) for i in range(len(PARTS))]
-    place += PART.size * len(PARTS)
-    # every pixel and every region below the last level takes a symbol, and no part holds more
+    lengths = LENGTHS.unpack_from(content, place)
+    place += LENGTHS.size
+    # every pixel and every region below the last level takes a symbol, and no stream holds more
     most = 4 * sum(counts) + 4
-    codec, streams = pyarrow.Codec("zstd"), []
-    for (length, packed), kind in zip(about, PARTS, strict=True):
-        if length > most or any(b > a for a, b in zip(counts, counts[1:], strict=False)):
-            raise ValueError("a part is larger than the image")
-        part = content[place : place + packed]
-        whole = codec.decompress(part, length, asbytes=True) if length else b""
+    if max(lengths[:7]) > most or any(b > a for a, b in zip(counts, counts[1:], strict=False)):
+        raise ValueError("a stream is larger than the image")
+    codec, streams = pyarrow.Codec("zstd"), [np.empty(0, kind) for kind in STREAMS]
+    for part, packed in zip(PARTS, lengths[7:], strict=True):
+        length = sum(lengths[stream] for stream in part)
+        held = content[place : place + packed]
+        whole = codec.decompress(held, length, asbytes=True) if length else b""
         if len(whole) != length:
             raise ValueError("a part is cut off")
-        streams.append(np.frombuffer(whole, kind))
+        start = 0
+        for stream in part:
+            end = start + lengths[stream]
+            streams[stream] = np.frombuffer(whole[start:end], STREAMS[stream])
+            start = end
         place += packed
     needed = [-(-counts[0] // 4), -(-sum(counts[1:-1]) // 4)] if depth else [0, 0]
     if [len(streams[0]), len(streams[3])] != needed:
@@ -180,7 +189,7 @@ def renumbered(
 def encoded(parents: list[np.ndarray], counts: Sequence[int], width: int) -> list[np.ndarray]:
     """Symbols (packed), codes and numbers of pixels, and of the regions of all levels."""
     if not parents:
-        return [np.empty(0, kind) for kind in PARTS[:-1]]
+        return [np.empty(0, kind) for kind in STREAMS[:-1]]
     is_compiled = kernels.fused(_CPU, "corpus")
     encode, pack = (compiled_encode, compiled_pack) if is_compiled else (plain.encode, plain.pack)
     finest = parents[0]
@@ -201,15 +210,13 @@ def decoded(
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Parent maps numbered by first sites, and the region of the last level of each pixel."""
     read = compiled_levels if kernels.fused(_CPU, "corpus") else plain_levels
-    parents = read(streams, counts, width)
-    level = np.arange(counts[1]) if len(parents) == 1 else parents[1]
-    for parent in parents[2:]:
-        level = parent[level]
-    return parents, parents[0] if len(parents) == 1 else level[parents[0]]
+    return read(streams, counts, width)
 
 
-def plain_levels(streams: list[np.ndarray], counts: list[int], width: int) -> list[np.ndarray]:
-    """Parent maps, by NumPy."""
+def plain_levels(
+    streams: list[np.ndarray], counts: list[int], width: int
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Parent maps and the last level, by NumPy."""
     symbols, codes, numbers, above, *others = streams
     unpacked = plain.unpack(above, sum(counts[1:-1]))
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = [
@@ -235,30 +242,21 @@ def plain_levels(streams: list[np.ndarray], counts: list[int], width: int) -> li
             parents.append(label)
     except (IndexError, ValueError) as error:
         raise DamagedLevelsError(f"references lead nowhere: {error}") from error
-    return parents
+    assert site_of is not None  # there is a level
+    return parents, site_of
 
 
-def compiled_levels(streams: list[np.ndarray], counts: list[int], width: int) -> list[np.ndarray]:
-    """Parent maps, by Numba."""
+def compiled_levels(
+    streams: list[np.ndarray], counts: list[int], width: int
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Parent maps and the last level, by Numba."""
     from spitgraph.corpus.maps import compiled
 
-    symbols, codes, numbers, above, further, others = streams
-    place = np.empty(counts[1] + 1, np.int64)
-    finest = np.empty(counts[0], np.int64)
-    far, tells = compiled.decode_pixels(symbols, codes, numbers, width, finest, place)
-    if far < 0:
+    parents, cluster = np.empty(sum(counts[:-1]), np.int64), np.empty(counts[0], np.int64)
+    if not compiled.decode(*streams, np.array(counts), width, parents, cluster):
         raise DamagedLevelsError("references lead nowhere")
-    parents, level, start, far, tells = [finest], np.arange(counts[1]), 0, 0, 0
-    for below, count in zip(counts[1:], counts[2:], strict=False):
-        label, first = np.empty(below, np.int64), np.empty(count + 1, np.int64)
-        far, tells = compiled.decode_regions(
-            above, start, further, far, others, tells, place, level, finest, width, label, first
-        )
-        if far < 0:
-            raise DamagedLevelsError("references lead nowhere")
-        parents.append(label)
-        level, place, start = label[level], first, start + below
-    return parents
+    ends = list(accumulate(counts[:-1]))
+    return [parents[end - count : end] for count, end in zip(counts, ends, strict=False)], cluster
 
 
 def compiled_encode(

@@ -13,12 +13,11 @@ def warm_up() -> None:
     told, first = np.empty(4, np.uint32), np.empty(3, np.int64)
     encode_pixels(label, 2, symbol, code, told, first)
     packed = pack(symbol)
-    decode_pixels(packed, code, told, 2, label, first)
     encode_regions(np.array([0, 0]), first[:2], label, 2, symbol, code, told, first)
-    sites = np.arange(2)
-    decode_regions(
-        packed, 0, code, 0, told, 0, first[:2], sites, label, 2, sites, np.empty(3, np.int64)
-    )
+    for stream in (packed, code, told):
+        stream.setflags(write=False)  # as bytes are that were read
+    counts = np.array([4, 2, 1])
+    decode(packed, code[:0], told, packed, code, told, counts, 2, np.empty(6, np.int64), label)
     number_by_first(label, np.empty(2, np.int64), first[:2])
 
 
@@ -143,6 +142,67 @@ def encode_regions(
 
 
 @kernel
+def decode(
+    symbols: np.ndarray,
+    codes: np.ndarray,
+    numbers: np.ndarray,
+    above: np.ndarray,
+    further: np.ndarray,
+    others: np.ndarray,
+    counts: np.ndarray,
+    width: int,
+    parents: np.ndarray,
+    cluster: np.ndarray,
+) -> bool:
+    """Regions of all levels; whether the references lead somewhere, as those of whole bytes do.
+
+    Args:
+        symbols: [⌈P/4⌉] uint8, symbols of the pixels, packed.
+        codes: uint8, of those that are `FAR`.
+        numbers: uint32, of those that are `TOLD`.
+        above: [⌈n/4⌉] uint8, symbols of the regions of all levels but the last.
+        further: uint8, of those that are `FAR`.
+        others: uint32, of those that are `TOLD`.
+        counts: [T + 1] int64, pixels P and regions of each level.
+        width: W.
+        parents: [P + n] int64, written: parent maps of all levels, one after the other.
+        cluster: [P] int64, written: region of the last level of each pixel.
+    """
+    pixels, regions = counts[0], counts[1]
+    finest, place = parents[:pixels], np.empty(regions + 1, np.int64)
+    if not decode_pixels(symbols, codes, numbers, width, finest, place):
+        return False
+    level = np.arange(regions)
+    start, far, tells = 0, 0, 0
+    for t in range(2, len(counts)):
+        begin = pixels + start
+        label, first = parents[begin : begin + counts[t - 1]], np.empty(counts[t] + 1, np.int64)
+        far, tells = decode_regions(
+            above, start, further, far, others, tells, place, level, finest, width, label, first
+        )
+        if far < 0:
+            return False
+        for i in range(regions):
+            level[i] = label[level[i]]
+        place, start = first, start + counts[t - 1]
+    for p in range(pixels):
+        cluster[p] = level[finest[p]]
+    return True
+
+
+@kernel
+def symbols_of(packed: np.ndarray) -> tuple[int, int]:
+    """How many symbols are `NEW`, and how many `FAR`."""
+    new, far = 0, 0
+    for i in range(len(packed)):
+        high, low = packed[i] >> 1 & 0x55, packed[i] & 0x55
+        for shift in range(0, 8, 2):
+            new += np.int64((high & ~low) >> shift & 1)
+            far += np.int64((high & low) >> shift & 1)
+    return new, far
+
+
+@kernel
 def decode_pixels(
     packed: np.ndarray,
     code: np.ndarray,
@@ -150,10 +210,8 @@ def decode_pixels(
     width: int,
     label: np.ndarray,
     first: np.ndarray,
-) -> tuple[int, int]:
-    """Regions of pixels, and the first pixel of each; how many codes and numbers were read.
-
-    Of damaged bytes, which would lead out of the arrays, it has read less than none.
+) -> bool:
+    """Regions of pixels, and the first pixel of each; whether references lead somewhere.
 
     Args:
         packed: Symbols of the pixels.
@@ -163,8 +221,11 @@ def decode_pixels(
         label: [P] int64, written: the region of each pixel.
         first: [N + 1] int64, written: the first pixel of each of N regions.
     """
-    count, far, tells, region = 0, 0, 0, 0
-    regions, over = len(first) - 1, 0
+    regions, count, far, tells, region = len(first) - 1, 0, 0, 0, 0
+    # counted before, so that none of it leads out of `first` and `code`
+    if symbols_of(packed) != (regions, len(code)):
+        return False
+    label[:1] = 0
     for p in range(len(label)):
         symbol = np.int64(packed[p >> 2] >> ((p & 3) * 2) & 3)
         above = label[max(p - width, 0)]
@@ -172,24 +233,21 @@ def decode_pixels(
         is_up, is_new = np.int64(symbol == UP), np.int64(symbol == NEW)
         region += (above - region) * is_up + (count - region) * is_new
         first[count] = p
-        over += is_new * (count == regions)
-        count = min(count + is_new, regions)
+        count += is_new
         if symbol == FAR:
-            if far == len(code):
-                return -1, -1
             if code[far] == TOLD:
                 if tells == len(told) or told[tells] >= regions:
-                    return -1, -1
+                    return False
                 region = np.int64(told[tells])
                 tells += 1
             else:
                 there = p - width + step_of(np.int64(code[far]))
                 if not 0 <= there < p:
-                    return -1, -1
+                    return False
                 region = label[there]
             far += 1
         label[p] = region
-    return (-1, -1) if over or count < regions else (far, tells)
+    return count == regions
 
 
 @kernel
