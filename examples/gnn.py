@@ -5,8 +5,10 @@
 
 DATA is a folder of train.npz and test.npz (`images` [n, H, W, 3] uint8, `labels` [n]), or of
 train/CLASS/*.png and test/CLASS/*.png. Graphs are made once and kept in memory; with --flip, those
-of the mirrored training pictures too, and each epoch draws which of the two is read. The accuracy
-that is printed last is that of the last epoch, with its 95 % interval (Wilson).
+of the mirrored training pictures too, and each epoch draws which of the two is read. Or it is a
+folder of two corpora, train and val, that `spitgraph tokenize-corpus` wrote: their graphs are read
+from disk batch by batch, by --workers. The accuracy that is printed last is that of the last epoch,
+with its 95 % interval (Wilson).
 """
 
 import argparse
@@ -14,18 +16,21 @@ import copy
 import time
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch_geometric.transforms as T
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.utils.data import ConcatDataset, Subset
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import MLP, BatchNorm, GCNConv, GINEConv, GPSConv, global_mean_pool
 from torch_geometric.utils import to_torch_csr_tensor
 from tqdm import tqdm
 
-from spitgraph import TokenData, create_model
+from spitgraph import TokenData, TokenDataset, create_model
 from spitgraph.datasets import NearestCentroids, SLICTokenizer
 from spitgraph.extractors import Extractor, InterpolationExtractor
 from spitgraph.nn import TokenEmbedder
@@ -38,28 +43,33 @@ SIZES = {"gcn": (146, 4), "gin": (110, 4), "gps": (56, 3), "transformer": (64, 2
 HEADS = 4
 #: How many numbers a positional encoding has.
 PE_DIM = 8
+#: Row groups of a corpus that a process keeps, a quarter of a megabyte each.
+KEPT_GROUPS = 256
 
 
 # ---- pictures → graphs ---------------------------------------------------------------------------
 
 
-def graph_transform(
-    num_tokens: int, encoding: str, partition: str = "superpixel", graph: str = "regions"
-) -> T.Compose:
-    """Picture → superpixels, perhaps with a positional encoding `pe` [N, 8]."""
+def graph_transform(partition: str, num_tokens: int) -> T.BaseTransform:
+    """Picture → superpixels."""
+    if partition == "slic":  # about as many
+        return T.Compose([lambda picture: SLICTokenizer(num_tokens)(picture)])
+    return ToSuperpixels(num_tokens=num_tokens)
+
+
+def edge_transform(encoding: str, graph: str, num_tokens: int) -> T.Compose:
+    """Superpixels, at least so many → other edges, and a positional encoding `pe` [N, 8]."""
     if encoding == "laplacian" and (num_tokens <= PE_DIM or graph == "knn"):
         why = f"more than {num_tokens} tokens" if num_tokens <= PE_DIM else "edges both ways"
         raise ValueError(f"{PE_DIM} eigenvectors need {why}")
-    steps = [ToSuperpixels(num_tokens=num_tokens)]
-    if partition == "slic":  # about as many
-        steps = [lambda picture: SLICTokenizer(num_tokens)(picture)]
+    steps: list[T.BaseTransform] = []
     if graph == "knn":
         steps.append(NearestCentroids())
     if encoding == "walk":
         steps.append(T.AddRandomWalkPE(PE_DIM, attr_name="pe"))
     if encoding == "laplacian":
         laplacian = T.AddLaplacianEigenvectorPE(PE_DIM, attr_name="pe", is_undirected=True)
-        laplacian.SPARSE_THRESHOLD = num_tokens + 1  # all of it: the sparse solver starts anywhere
+        laplacian.SPARSE_THRESHOLD = torch.inf  # all of it: the sparse solver starts anywhere
         steps.append(laplacian)
     return T.Compose(steps)
 
@@ -75,6 +85,47 @@ def make_graphs(
         graph.y = pictures.labels[index].view(1)
         graphs.append(graph)
     return graphs
+
+
+class Graphs(NamedTuple):
+    """What is learned from, once a picture or once a side of it; what is tested; classes."""
+
+    sides: list[Sequence[TokenData]]
+    test: Sequence[TokenData]
+    num_classes: int
+
+
+def graphs_of_pictures(args: argparse.Namespace, generator: torch.Generator) -> Graphs:
+    """Graphs that are made now, and kept in memory."""
+    train, test = open_pictures(args.data, "train"), open_pictures(args.data, "val")
+    count = args.num_tokens or 117
+    transform = T.Compose(
+        [
+            graph_transform(args.partition, count),
+            edge_transform(args.encoding, args.graph, count),
+        ]
+    )
+    kept = torch.randperm(len(train), generator=generator)[: args.limit].tolist()
+    sides = [
+        make_graphs(train, kept, transform, mirrored=mirrored)
+        for mirrored in ([False, True] if args.flip else [False])
+    ]
+    return Graphs(sides, make_graphs(test, range(len(test)), transform), len(train.classes))
+
+
+def graphs_of_corpora(args: argparse.Namespace, generator: torch.Generator) -> Graphs:
+    """Graphs that were made before, and are read when they are asked for."""
+    if args.flip or args.partition != "superpixel" or args.num_tokens:
+        given = "--flip, --partition and --num-tokens"
+        raise ValueError(f"{given} are for pictures: {args.data} has graphs, as they were made")
+    train, test = (
+        TokenDataset(Path(args.data, split), cached_groups=KEPT_GROUPS)
+        for split in ("train", "val")
+    )
+    fewest = int(min(train.num_tokens.min(), test.num_tokens.min()))
+    train.transform = test.transform = edge_transform(args.encoding, args.graph, fewest)
+    kept = torch.randperm(len(train), generator=generator)[: args.limit].tolist()
+    return Graphs([train[kept]], test, train.num_classes)
 
 
 class ColourAndPlace(Extractor):
@@ -227,28 +278,22 @@ def run(args: argparse.Namespace) -> None:
     """Train as the command line says, then count once what is right of the test pictures."""
     torch.manual_seed(args.seed)  # weights, and the signs of eigenvectors
     generator = torch.Generator().manual_seed(args.seed)  # all else that is drawn
-    train, test = open_pictures(args.data, "train"), open_pictures(args.data, "val")
-    transform = graph_transform(args.num_tokens, args.encoding, args.partition, args.graph)
-    kept = torch.randperm(len(train), generator=generator)[: args.limit].tolist()
-    sides = [
-        make_graphs(train, kept, transform, mirrored=mirrored)
-        for mirrored in ([False, True] if args.flip else [False])
-    ]
-    to_test = DataLoader(make_graphs(test, range(len(test)), transform), args.batch_size)
-
+    made_before = Path(args.data, "train", "part-00000.parquet").exists()
+    open_graphs = graphs_of_corpora if made_before else graphs_of_pictures
+    sides, test, num_classes = open_graphs(args, generator)
+    pictures, loading = len(sides[0]), {"num_workers": args.workers}
+    to_test = DataLoader(test, args.batch_size, **loading)
     extractor = extractor_of(args.features)
     pe_dim = 0 if args.encoding == "none" else PE_DIM
-    model = make_model(args.model, extractor.out_channels, len(train.classes), pe_dim).to(
-        args.device
-    )
+    model = make_model(args.model, extractor.out_channels, num_classes, pe_dim).to(args.device)
     optimizer = torch.optim.AdamW(model.parameters(), args.lr, weight_decay=args.weight_decay)
-    steps = args.epochs * -(-len(kept) // args.batch_size)
+    steps = args.epochs * -(-pictures // args.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, steps, pct_start=0.1)
     began = time.process_time()
     for epoch in range(1, args.epochs + 1):
-        drawn = torch.randint(len(sides), (len(kept),), generator=generator).tolist()
-        graphs = [sides[side][place] for place, side in enumerate(drawn)]
-        loader = DataLoader(graphs, args.batch_size, shuffle=True, generator=generator)
+        drawn = torch.randint(len(sides), (pictures,), generator=generator)
+        graphs = Subset(ConcatDataset(sides), (drawn * pictures + torch.arange(pictures)).tolist())
+        loader = DataLoader(graphs, args.batch_size, shuffle=True, generator=generator, **loading)
         loss, share = train_epoch(model, extractor, loader, optimizer, schedule)
         print(f"epoch {epoch}: loss {loss:.3f}, training accuracy {share:.3f}", flush=True)
     accuracy = evaluate(model, extractor, to_test)
@@ -256,7 +301,7 @@ def run(args: argparse.Namespace) -> None:
     size = sum(parameter.numel() for parameter in model.parameters())
     print(
         f"{args.model}, {named(args)}: test accuracy {accuracy}; {size:,} parameters, "
-        f"{len(kept):,} pictures, {args.num_tokens} tokens, {seconds:.0f} s of CPU"
+        f"{pictures:,} pictures, {test[0].num_nodes} tokens, {seconds:.0f} s of CPU"
     )
 
 
@@ -275,11 +320,12 @@ def main() -> None:
     parser.add_argument("--encoding", choices=["none", "walk", "laplacian"], default="none")
     parser.add_argument("--partition", choices=["superpixel", "slic"], default="superpixel")
     parser.add_argument("--graph", choices=["regions", "knn"], default="regions")
-    parser.add_argument("--num-tokens", type=int, default=117, help="superpixels a picture")
+    parser.add_argument("--num-tokens", type=int, help="superpixels a picture (default: 117)")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, help="pictures, at most (default: all)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read graphs")
     parser.add_argument("--flip", action="store_true", help="learn from mirrored pictures too")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=3e-3)

@@ -13,6 +13,7 @@ from torch_geometric.transforms import AddRandomWalkPE
 from torch_geometric.utils import get_laplacian, to_dense_adj
 
 from helpers.pictures import noise
+from spitgraph.corpus import TokenWriter
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "gnn.py"
 example = runpy.run_path(str(EXAMPLE))
@@ -37,8 +38,9 @@ def arrays(tmp_path):
 def run(monkeypatch, capsys):
     """Runs the example for an epoch: exit status, printed lines, errors."""
 
-    def run(folder, *args):
-        sizes = ["--num-tokens", "12", "--epochs", "1", "--batch-size", "4"]
+    def run(folder, *args, num_tokens="12"):
+        sizes = ["--epochs", "1", "--batch-size", "4"]
+        sizes += ["--num-tokens", num_tokens] if num_tokens else []
         monkeypatch.setattr(sys, "argv", ["gnn.py", str(folder), *sizes, *args])
         status = 0
         try:
@@ -92,7 +94,7 @@ def test_messages_follow_edges_that_lead_one_way():
 
 def test_a_seed_says_everything(run, arrays):
     one, again, other = (
-        [line.rsplit(",", 1)[0] for line in run(arrays, "--flip", "--seed", seed)[1]]
+        [without_time(line) for line in run(arrays, "--flip", "--seed", seed)[1]]
         for seed in ("3", "3", "4")
     )
     assert one == again != other
@@ -109,6 +111,42 @@ def test_a_folder_of_classes_will_do(run, tmp_path):
     assert "3 pictures" in lines[-1]
 
 
+@pytest.mark.parametrize("options", [("--model", "gcn"), ("--model", "gps", "--encoding", "walk")])
+def test_corpora_teach_what_their_pictures_do(run, arrays, tmp_path, options):
+    corpora = tmp_path / "corpora"
+    for split, name in (("train", "train"), ("val", "test")):
+        write_corpus(arrays / f"{name}.npz", corpora / split)
+    of_pictures = run(arrays, *options)[1]
+    for workers in ("0", "1"):
+        told = ("--workers", workers, *options)
+        status, of_corpora, _ = run(corpora, *told, num_tokens=None)
+        assert status == 0
+        assert [without_time(line) for line in of_corpora] == [
+            without_time(line) for line in of_pictures
+        ]
+
+
+def write_corpus(arrays, folder):
+    held = np.load(arrays)
+    superpixels = example["graph_transform"]("superpixel", 12)
+    with TokenWriter(folder, rows_per_file=3) as writer:
+        for picture, label in zip(held["images"], held["labels"], strict=True):
+            writer.write(superpixels(picture), label=int(label))
+
+
+def without_time(line):
+    return line.rsplit(",", 1)[0]
+
+
+def test_corpora_stay_as_they_were_made(run, arrays, tmp_path):
+    for split in ("train", "val"):
+        write_corpus(arrays / "train.npz", tmp_path / split)
+    for option in ("--flip", "--partition slic", "--num-tokens 9"):
+        status, _, err = run(tmp_path, *option.split(), num_tokens=None)
+        assert status == 2
+        assert "graphs, as they were made" in err and err.count("\n") == 1
+
+
 def test_what_is_missing_is_said_in_a_line(run, arrays, tmp_path):
     for folder, options, message in (
         (tmp_path / "none", (), "none"),
@@ -122,7 +160,7 @@ def test_what_is_missing_is_said_in_a_line(run, arrays, tmp_path):
 
 def test_mirrored_pictures_are_other_graphs_of_the_same_class(arrays):
     train = example["open_pictures"](arrays, "train")
-    transform = example["graph_transform"](12, "none")
+    transform = example["graph_transform"]("superpixel", 12)
     (mirrored,) = example["make_graphs"](train, [3], transform, mirrored=True)
     expected = transform(train.picture(3).flip(-1))
     assert (mirrored.cluster == expected.cluster).all()
@@ -131,14 +169,15 @@ def test_mirrored_pictures_are_other_graphs_of_the_same_class(arrays):
 
 
 def graphs(encoding="walk", count=3):
-    transform = example["graph_transform"](12, encoding)
-    return [transform(noise(10, 9 + index, seed=index)) for index in range(count)]
+    superpixels = example["graph_transform"]("superpixel", 12)
+    encoded = example["edge_transform"](encoding, "regions", 12)
+    return [encoded(superpixels(noise(10, 9 + index, seed=index))) for index in range(count)]
 
 
 def test_colour_and_place_of_two_halves():
     image = torch.zeros(3, 4, 8)
     image[0, :, 4:] = 1  # the right half is red; centroids are at x = 1.5 and 5.5, y = 1.5
-    tokens = example["graph_transform"](2, "none")(image)
+    tokens = example["graph_transform"]("superpixel", 2)(image)
     expected = torch.tensor([[-1, -1, -1, -0.625, -0.25], [1, -1, -1, 0.375, -0.25]])
     torch.testing.assert_close(example["ColourAndPlace"]()(tokens).x, expected)
 
