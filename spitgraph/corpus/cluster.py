@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -191,16 +192,34 @@ class Worker:
         self.writer = writer
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Write the shards that are named; their numbers again."""
-        for shard in batch["item"].tolist():
-            self.writer.write(shard)
-        return batch
+        """Write the shards that are named; their numbers again, and an error if there was one.
+
+        Ray would wrap an error in others of its own, and log all of them.
+        """
+        error = b""
+        try:
+            for shard in batch["item"].tolist():
+                self.writer.write(shard)
+        except Exception as found:
+            error = pickled(found)
+        return {"item": batch["item"], "error": [error]}
+
+
+def pickled(error: Exception) -> bytes:
+    """An error for another process; where it cannot be had again, what it says."""
+    try:
+        content = pickle.dumps(error)
+        pickle.loads(content)
+        return content
+    except Exception:
+        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 def written(writer: ShardWriter, todo: list[int], workers: int | None) -> Iterator[int]:
     """Shards, as their files come to be there, in whatever order.
 
     Raises:
+        RuntimeError: Ray cannot go on.
         OSError, …: What a worker raised; one that dies is replaced, and its shards done again.
     """
     import ray
@@ -219,16 +238,11 @@ def written(writer: ShardWriter, todo: list[int], workers: int | None) -> Iterat
     )
     try:
         for batch in done.iter_batches(batch_size=1, prefetch_batches=0):
+            for error in filter(None, batch["error"]):
+                raise pickle.loads(error)
             yield from batch["item"].tolist()
-    except ray.exceptions.RayTaskError as error:
-        raise original(error) from error
-
-
-def original(error: BaseException) -> BaseException:
-    """What a worker raised, out of what Ray and Ray Data wrap it in."""
-    while getattr(error, "cause", None) is not None or error.__cause__ is not None:
-        error = getattr(error, "cause", None) or error.__cause__  # type: ignore[assignment]
-    return error
+    except ray.exceptions.RayError as error:
+        raise RuntimeError(f"Ray cannot go on: {str(error).strip().splitlines()[-1]}") from error
 
 
 def bar(manifest: Manifest, new: int) -> Any:

@@ -1,6 +1,9 @@
 """A corpus by Ray: the same rows whoever is killed when. Ray takes seconds to start: few tests."""
 
+import errno
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +16,12 @@ import pytest
 from helpers.corpora import folder_of_pictures
 from helpers.places import REPOSITORY
 from spitgraph import SuperpixelTokenizer, TokenDataset, VoronoiTokenizer
-from spitgraph.corpus.cluster import tokenize_corpus
+from spitgraph.corpus.cluster import pickled, tokenize_corpus, written
 from spitgraph.corpus.manifest import OtherSettingsError, manifest_of, read
 from spitgraph.corpus.places import Place
 from spitgraph.corpus.schema import Layout
 from spitgraph.corpus.shard import ShardWriter
+from spitgraph.corpus.sources import Source
 
 TOKENIZER = SuperpixelTokenizer(2)
 
@@ -75,6 +79,26 @@ def test_two_workers_one_of_them_killed_write_the_same_rows(ray, pictures, tmp_p
     assert not [name for name in os.listdir(out) if name.startswith(".spitgraph-")]
     again = tokenize_corpus(pictures, out, TOKENIZER, labels="folder", per_file=2, workers=2)
     assert (again.images, again.unreadable, again.new) == (40, 2, 0)
+
+
+def test_what_a_worker_cannot_write_ends_the_call_with_its_own_error(ray, pictures, tmp_path):
+    out = tmp_path / "out"
+    manifest = manifest_of(Place(out), Source(pictures), 8, {})
+    shutil.rmtree(out)  # as a disk that is gone
+    writer = ShardWriter(manifest, Layout(classes=manifest.classes), TOKENIZER)
+    with pytest.raises(FileNotFoundError) as caught:
+        list(written(writer, [0, 1], 1))
+    assert caught.value.errno == errno.ENOENT
+
+
+def test_errors_that_cannot_travel_say_what_they_are():
+    class OwnError(Exception):
+        pass
+
+    told = pickle.loads(pickled(OwnError("no such picture")))
+    assert isinstance(told, RuntimeError) and str(told) == "OwnError: no such picture"
+    same = pickle.loads(pickled(OSError(errno.ENOSPC, "full", "part-00000.parquet")))
+    assert (same.errno, same.filename) == (errno.ENOSPC, "part-00000.parquet")
 
 
 def workers_below(number):
