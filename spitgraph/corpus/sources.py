@@ -79,7 +79,7 @@ class Source:
         """Every picture.
 
         Raises:
-            SourceError: There is nothing of that name, or no such column.
+            SourceError: There is nothing of that name, no such column, or a damaged file of many.
         """
         if self.place.is_folder():
             files = self.place.walk()
@@ -95,7 +95,10 @@ class Source:
         if ending == ".parquet":
             yield from self._rows(file)
         elif ending == ".tar":
-            yield from self._members(file)
+            try:
+                yield from self._members(file)
+            except tarfile.TarError as error:
+                raise SourceError(f"'{file}' is no tar file, or not all of one: {error}") from error
         elif ending in ENDINGS:
             folder = os.path.basename(os.path.dirname(file.path))
             yield Entry(file.path, label=folder if self.labels == BY_FOLDER else None)

@@ -13,6 +13,7 @@ from torch_geometric.data import Batch, InMemoryDataset
 from torch_geometric.loader import DataLoader as GraphLoader
 
 from helpers.corpora import assert_same_graph
+from helpers.places import REPOSITORY
 from spitgraph import TokenDataset
 from spitgraph.corpus import TokenWriter
 from spitgraph.corpus.places import Place
@@ -204,6 +205,8 @@ def test_other_readers_open_it(reader, graphs, tmp_path):
             writer.write(tokens, label=0)
     files = f"{tmp_path}/*.parquet"
     if reader == "duckdb":
+        for query in queries("docs/scale.md"):
+            module.connect().execute(query.replace("OUT", str(tmp_path))).fetchall()
         query = f"select num_tokens, label_name, size, edge_length from '{files}'"
         rows = module.connect().execute(query).fetchall()
     else:
@@ -214,3 +217,9 @@ def test_other_readers_open_it(reader, graphs, tmp_path):
     for (count, name, size, length), tokens in zip(rows, graphs[:3], strict=True):
         assert (count, name) == (len(tokens.size), "cat")
         assert list(size) == tokens.size.tolist() and 2 * sum(length) == tokens.edge_attr.sum()
+
+
+def queries(page):
+    """What a page shows in SQL, statement by statement."""
+    blocks = (REPOSITORY / page).read_text(encoding="utf-8").split("```sql\n")[1:]
+    return [f"{one};" for block in blocks for one in block.split("```")[0].split(";")[:-1]]

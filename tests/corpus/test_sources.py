@@ -156,3 +156,11 @@ def test_nothing_and_other_corpora_are_refused(tmp_path):
     (tmp_path / "part-00000.parquet").write_bytes(b"")
     with pytest.raises(OtherSettingsError, match="made otherwise"):
         manifest_of(Place(tmp_path), entries(1), 3, {})
+
+
+@pytest.mark.parametrize("kept", [0, 700, 20_000])
+def test_damaged_tar_files_are_named(tmp_path, kept):
+    path = tar_of(tmp_path / "s.tar", {f"{index}.png": picture(index) for index in range(40)})
+    path.write_bytes(path.read_bytes()[:kept] if kept else b"no tar file" * 99)
+    with pytest.raises(SourceError, match=r"s\.tar' is no tar file, or not all of one"):
+        list(Source(path))
