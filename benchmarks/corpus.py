@@ -250,6 +250,8 @@ def throughput(args):
                 "128",
             ),
         ]
+    if args.only:
+        told = {name: words for name, words in told.items() if any(o in name for o in args.only)}
     found = {name: [] for name in told}
     for _ in range(args.rounds):
         for name, command in told.items():
@@ -348,6 +350,9 @@ def main():
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--only", nargs="+", help="of throughput: ways whose names hold these words"
+    )
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "spitgraph-corpus"
     )

@@ -289,19 +289,22 @@ def run(args: argparse.Namespace) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), args.lr, weight_decay=args.weight_decay)
     steps = args.epochs * -(-pictures // args.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, steps, pct_start=0.1)
-    began = time.process_time()
+    began, learning = time.process_time(), 0.0
     for epoch in range(1, args.epochs + 1):
         drawn = torch.randint(len(sides), (pictures,), generator=generator)
         graphs = Subset(ConcatDataset(sides), (drawn * pictures + torch.arange(pictures)).tolist())
         loader = DataLoader(graphs, args.batch_size, shuffle=True, generator=generator, **loading)
+        start = time.perf_counter()
         loss, share = train_epoch(model, extractor, loader, optimizer, schedule)
+        learning += time.perf_counter() - start
         print(f"epoch {epoch}: loss {loss:.3f}, training accuracy {share:.3f}", flush=True)
     accuracy = evaluate(model, extractor, to_test)
     seconds = time.process_time() - began
     size = sum(parameter.numel() for parameter in model.parameters())
     print(
         f"{args.model}, {named(args)}: test accuracy {accuracy}; {size:,} parameters, "
-        f"{pictures:,} pictures, {test[0].num_nodes} tokens, {seconds:.0f} s of CPU"
+        f"{pictures:,} pictures, {test[0].num_nodes} tokens, {seconds:.0f} s of CPU "
+        f"({args.epochs * pictures / learning:.0f} pictures/s)"
     )
 
 
