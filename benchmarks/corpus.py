@@ -350,9 +350,7 @@ def main():
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--only", nargs="+", help="of throughput: ways whose names hold these words"
-    )
+    parser.add_argument("--only", nargs="+", help="of throughput: names with these words")
     parser.add_argument(
         "--work", type=Path, default=Path(tempfile.gettempdir()) / "spitgraph-corpus"
     )
