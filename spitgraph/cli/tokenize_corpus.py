@@ -120,6 +120,6 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(f"broken off at{name or ' a file'}: {cause(error)}") from error
     rows = done.images - done.unreadable
     if not args.quiet:
-        before = f", {done.images - done.new} of them before" if done.new < done.images else ""
+        before = f", {done.images - done.new} done before" if done.new < done.images else ""
         report(f"{rows} of {done.images} pictures tokenized into {args.out}{before}")
     return DONE if not done.unreadable else SOME_FAILED if rows else NOTHING_DONE

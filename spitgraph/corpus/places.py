@@ -111,7 +111,11 @@ class Place:
         if self.is_local:
             return open(self.path, "rb")
         system, path = self._there()
-        return system.open(path, "rb")
+        try:
+            return system.open(path, "rb")
+        except FileNotFoundError:  # by a listing, perhaps, that is older than the file
+            system.invalidate_cache()
+            return system.open(path, "rb")
 
     def read(self, start: int = 0, length: int | None = None) -> bytes:
         """All of the file, or a stretch of it; of an object store, by one request."""

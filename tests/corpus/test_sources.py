@@ -1,5 +1,7 @@
 """What a corpus is made from: found in one order, and the same bytes as in the files."""
 
+from io import BytesIO
+
 import pytest
 
 from helpers.corpora import folder_of_pictures, picture, tar_of
@@ -102,6 +104,43 @@ def test_what_is_not_there_or_no_source_is_refused(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"no")
     with pytest.raises(SourceError, match="no Parquet file"):
         list(Source(tmp_path))
+
+
+def test_a_file_that_came_after_its_folder_was_listed_is_found():
+    fsspec = pytest.importorskip("fsspec")
+
+    class Listing(fsspec.AbstractFileSystem):
+        """As of object stores: what a folder held is remembered."""
+
+        protocol = "listed"
+        held = {"bucket/a": b"a"}
+        cachable = False
+        known = None
+
+        def ls(self, path, detail=True, **kwargs):
+            Listing.known = dict(self.held) if self.known is None else self.known
+            entries = [{"name": n, "size": 1, "type": "file"} for n in self.known]
+            return entries if detail else [entry["name"] for entry in entries]
+
+        def isdir(self, path):
+            return path == "bucket"
+
+        def _open(self, path, *args, **kwargs):
+            self.ls("bucket")
+            if path not in self.known:
+                raise FileNotFoundError(path)
+            return BytesIO(self.held[path])
+
+        def invalidate_cache(self, path=None):
+            Listing.known = None
+
+    fsspec.register_implementation("listed", Listing, clobber=True)
+    folder = Place("listed://bucket")
+    assert folder.names() == ["a"]
+    Listing.held["bucket/b"] = b"b"
+    assert (folder / "b").open().read() == b"b"
+    with pytest.raises(FileNotFoundError):
+        (folder / "c").open()
 
 
 # ---- the list ------------------------------------------------------------------------------------
