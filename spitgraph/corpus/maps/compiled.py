@@ -175,16 +175,17 @@ def decode(
     level = np.arange(regions)
     start, far, tells = 0, 0, 0
     for t in range(2, len(counts)):
-        begin = pixels + start
-        label, first = parents[begin : begin + counts[t - 1]], np.empty(counts[t] + 1, np.int64)
+        below, begin = counts[t - 1], pixels + start
+        label, first = parents[begin : begin + below], np.empty(below + 1, np.int64)
         far, tells = decode_regions(
-            above, start, further, far, others, tells, place, level, finest, width, label, first
+            *(above, start, further, far, others, tells),
+            *(place, level, finest, width, label, first, counts[t]),
         )
         if far < 0:
             return False
         for i in range(regions):
             level[i] = label[level[i]]
-        place, start = first, start + counts[t - 1]
+        place, start = first, start + below
     for p in range(pixels):
         cluster[p] = level[finest[p]]
     return True
@@ -264,6 +265,7 @@ def decode_regions(
     width: int,
     label: np.ndarray,
     first: np.ndarray,
+    regions: int,
 ) -> tuple[int, int]:
     """The same of the regions of a level; where in codes and numbers the next level begins.
 
@@ -279,9 +281,11 @@ def decode_regions(
         finest: [P] int64, region of the finest level of each pixel.
         width: W.
         label: [n] int64, written: what each is merged into.
-        first: [N + 1] int64, written: the first pixel of each of N of those.
+        first: [n + 1] int64, written: the first pixel of each of N of those.
+        regions: N.
     """
-    count, regions, over = 0, len(first) - 1, 0
+    count = 0
+    label[:1] = 0
     for j in range(len(label)):
         p, i = place[j], start + j
         symbol = np.int64(packed[i >> 2] >> ((i & 3) * 2) & 3)
@@ -303,6 +307,5 @@ def decode_regions(
         is_new = np.int64(symbol == NEW)
         label[j] = known + (count - known) * is_new
         first[count] = p
-        over += is_new * (count == regions)
-        count = min(count + is_new, regions)
-    return (-1, -1) if over or count < regions else (far, tells)
+        count += is_new
+    return (far, tells) if count == regions else (-1, -1)
