@@ -35,7 +35,7 @@ demo: $(VENV)/.ready-plot $(EXTENSIONS)  ## tokenize the pictures in examples/pi
 	@$(BIN)/spitgraph warm-up
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-train-demo: $(VENV)/.ready-train $(EXTENSIONS)  ## train on CIFAR-10 (DATA=FOLDER, ARGS="--tokenizer patch")
+train-demo: $(VENV)/.ready-fast,train $(EXTENSIONS)  ## train on CIFAR-10 (DATA=FOLDER, ARGS="--tokenizer patch")
 	@$(if $(DATA),,$(error No pictures: make train-demo DATA=FOLDER; tools/cifar10.py makes such a folder))
 	@$(BIN)/spitgraph warm-up
 	@$(BIN)/spitgraph train $(DATA) --recipe small-pictures -o out/train-$(shell date +%Y%m%d-%H%M%S) $(ARGS)
