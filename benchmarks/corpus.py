@@ -2,7 +2,7 @@
 
     python benchmarks/corpus.py rows FOLDER [--images 24]
     python benchmarks/corpus.py dataset FOLDER [--rows 100000] [--work DIR]
-    python benchmarks/corpus.py throughput FOLDER [--images 2000] [--workers 2] [--rounds 3]
+    python benchmarks/corpus.py throughput FOLDER [--images 2000] [--rounds 3] [--only loop]
     python benchmarks/corpus.py memory [--images 50000] [--work DIR]
     python benchmarks/corpus.py nodes FOLDER [--images 200] [--work DIR]
 

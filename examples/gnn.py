@@ -12,10 +12,9 @@ with its 95 % interval (Wilson).
 """
 
 import argparse
-import copy
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +29,7 @@ from torch_geometric.nn import MLP, BatchNorm, GCNConv, GINEConv, GPSConv, globa
 from torch_geometric.utils import to_torch_csr_tensor
 from tqdm import tqdm
 
-from spitgraph import TokenData, TokenDataset, create_model
+from spitgraph import TokenData, TokenDataset, create_model, datasets
 from spitgraph.datasets import NearestCentroids, SLICTokenizer
 from spitgraph.extractors import Extractor, InterpolationExtractor
 from spitgraph.nn import TokenEmbedder
@@ -50,11 +49,11 @@ KEPT_GROUPS = 256
 # ---- pictures → graphs ---------------------------------------------------------------------------
 
 
-def graph_transform(partition: str, num_tokens: int) -> T.BaseTransform:
-    """Picture → superpixels."""
-    if partition == "slic":  # about as many
-        return T.Compose([lambda picture: SLICTokenizer(num_tokens)(picture)])
-    return ToSuperpixels(num_tokens=num_tokens)
+def graph_transform(partition: str, num_tokens: int) -> Callable[[Tensor], TokenData]:
+    """Picture → superpixels; of SLIC, about so many."""
+    return (
+        SLICTokenizer(num_tokens) if partition == "slic" else ToSuperpixels(num_tokens=num_tokens)
+    )
 
 
 def edge_transform(encoding: str, graph: str, num_tokens: int) -> T.Compose:
@@ -128,16 +127,12 @@ def graphs_of_corpora(args: argparse.Namespace, generator: torch.Generator) -> G
     return Graphs([train[kept]], test, train.num_classes)
 
 
-class ColourAndPlace(Extractor):
+class ColourAndPlace(datasets.ColourAndPlace):
     """What the literature gives the nodes: mean RGB and centroid, here all in [−1, 1]."""
 
-    layout = {"colour": slice(0, 3), "place": slice(3, 5)}
-
     def forward(self, tokens: TokenData) -> TokenData:
-        sides = tokens.image_size.flip(1)  # (W, H)
-        place = tokens.pos / (sides[tokens.batch] if "batch" in tokens else sides)
-        tokens = copy.copy(tokens)
-        tokens.x = 2 * torch.cat([tokens.color, place], dim=1) - 1
+        tokens = super().forward(tokens)
+        tokens.x = 2 * tokens.x - 1
         return tokens
 
 
@@ -265,13 +260,15 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, extractor: Extractor, loader: DataLoader) -> Accuracy:
+def evaluate(model: nn.Module, extractor: Extractor, loader: DataLoader) -> tuple[Accuracy, float]:
+    """What is right of all pictures, and how many tokens one has on average."""
     model.eval()
-    right = 0
+    right, tokens = 0, 0
     for batch in loader:
         batch = extractor(batch.to(device_of(model)))
         right += int((model(batch).argmax(dim=1) == batch.y).sum())
-    return Accuracy(right, len(loader.dataset))
+        tokens += batch.num_nodes
+    return Accuracy(right, len(loader.dataset)), tokens / len(loader.dataset)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -298,12 +295,12 @@ def run(args: argparse.Namespace) -> None:
         loss, share = train_epoch(model, extractor, loader, optimizer, schedule)
         learning += time.perf_counter() - start
         print(f"epoch {epoch}: loss {loss:.3f}, training accuracy {share:.3f}", flush=True)
-    accuracy = evaluate(model, extractor, to_test)
+    accuracy, tokens = evaluate(model, extractor, to_test)
     seconds = time.process_time() - began
     size = sum(parameter.numel() for parameter in model.parameters())
     print(
         f"{args.model}, {named(args)}: test accuracy {accuracy}; {size:,} parameters, "
-        f"{pictures:,} pictures, {test[0].num_nodes} tokens, {seconds:.0f} s of CPU "
+        f"{pictures:,} pictures, {tokens:.4g} tokens, {seconds:.0f} s of CPU "
         f"({args.epochs * pictures / learning:.0f} pictures/s)"
     )
 

@@ -122,6 +122,19 @@ def test_damaged_bytes_are_refused_or_lead_nowhere_else():
             levels_of_bytes(content[:cut])
 
 
+def test_a_number_of_a_region_that_has_not_begun_leads_nowhere():
+    compiled = pytest.importorskip("spitgraph.corpus.maps.compiled", exc_type=ImportError)
+    none, parents, cluster = np.empty(0, np.uint8), np.empty(3, np.int64), np.empty(3, np.int64)
+
+    def is_whole(symbols, number):
+        told = plain.pack(np.array(symbols, np.uint8)), np.array([plain.TOLD], np.uint8)
+        streams = (*told, np.array([number], np.uint32), none, none, none.astype(np.uint32))
+        return compiled.decode(*streams, np.array([3, 2]), 3, parents, cluster)
+
+    assert is_whole([plain.NEW, plain.NEW, plain.FAR], 1) and cluster.tolist() == [0, 1, 1]
+    assert not is_whole([plain.NEW, plain.FAR, plain.NEW], 1)
+
+
 @pytest.mark.parametrize(
     ("parents", "counts"),
     [([np.array([0, 0, 2])], [3, 3]), ([np.array([0, 3, 1])], [3, 3])],

@@ -29,7 +29,7 @@ LENGTHS = struct.Struct("<7I4I")
 #: Streams: symbols of pixels, codes, numbers; the same of all regions; in which order regions were
 #: numbered.
 STREAMS = (np.uint8, np.uint8, np.uint32, np.uint8, np.uint8, np.uint32, np.int32)
-#: Which of them are compressed together, those of more bytes a number first.
+#: Which of them are compressed together; wider numbers first, so that all are aligned.
 PARTS = ((0,), (3,), (2, 5, 1, 4), (6,))
 LEVEL = 1
 _CPU = torch.device("cpu")

@@ -237,7 +237,7 @@ def decode_pixels(
         count += is_new
         if symbol == FAR:
             if code[far] == TOLD:
-                if tells == len(told) or told[tells] >= regions:
+                if tells == len(told) or told[tells] >= count:
                     return False
                 region = np.int64(told[tells])
                 tells += 1
@@ -295,7 +295,7 @@ def decode_regions(
                 return -1, -1
             far += 1
             if code[far - 1] == TOLD:
-                if tells == len(told) or told[tells] >= regions:
+                if tells == len(told) or told[tells] >= count:
                     return -1, -1
                 label[j] = told[tells]
                 tells += 1
