@@ -27,8 +27,8 @@ def features(draw, max_side=12):
     return torch.tensor(pixels) * (4096 // max(shades, 1)), height, width
 
 
-def fused(features_q, height, width, num_regions, labels):
-    """`contract_image` of the kernels."""
+def fused(features_q, height, width, num_regions, labels, room):
+    """`contract_image` of the kernels, with so many bytes to work in."""
     pytest.importorskip("numba")
     from spitgraph.contraction.fine.cpu.image import contract_image
 
@@ -40,6 +40,8 @@ def fused(features_q, height, width, num_regions, labels):
         np.array(MERGE),
         np.array(REFINE),
         labels,
+        np.empty((2, height * width), np.int32),
+        np.empty(room, np.uint8),
     )
 
 
@@ -140,13 +142,13 @@ def test_partitions(extensions, drawn, num_regions):
         assert region.tolist() == label
 
 
-@given(features(max_side=20), st.integers(1, 400))
-def test_kernels(drawn, num_regions):
+@given(features(max_side=20), st.integers(1, 400), st.sampled_from([0, 10**4, 10**5]))
+def test_kernels(drawn, num_regions, room):
     features_q, height, width = drawn
     if num_regions >= height * width:
         return
     labels = np.empty(height * width, np.uint32)
-    upper, counts = fused(features_q, height, width, num_regions, labels)
+    upper, counts = fused(features_q, height, width, num_regions, labels, room)
     maps, expected = image_hierarchy(features_q, (height, width), num_regions, lab=True)
     assert counts.tolist() == expected
     assert labels.tolist() == maps[0].tolist()
@@ -165,6 +167,22 @@ def test_refinement(drawn, side, passes):
         label.flatten().tolist(), features_q.t().tolist(), width, REFINE, passes
     )
     assert moved.flatten().tolist() == expected
+
+
+def test_refinement_in_bands():
+    """The kernels go through an image in bands of rows; what comes out does not show it."""
+    pytest.importorskip("numba")
+    from spitgraph.contraction.fine.cpu.batch import refine_labels
+    from spitgraph.contraction.fine.cpu.moves import band_rows
+
+    height, width = 131, 300
+    assert band_rows(height, width) < height
+    features_q = torch.randint(0, 4096, (3, height, width), generator=torch.manual_seed(0))
+    y, x = torch.arange(height)[:, None] // 8, torch.arange(width) // 8
+    label = y * 38 + x
+    weights = torch.tensor(REFINE)
+    found = refine_labels(label.numpy(), features_q.int().numpy(), weights.numpy(), 3)
+    assert found.tolist() == refine(label, features_q, weights, 3).tolist()
 
 
 def test_simple_pixels_by_hand():

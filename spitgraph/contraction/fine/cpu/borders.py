@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spitgraph.contraction.fine.cpu.room import take
 from spitgraph.kernels.cpu.jit import kernel, part
 
 #: Places a region.
@@ -34,16 +35,23 @@ class Borders(NamedTuple):
 
 
 @kernel
-def empty_borders(num_regions: int) -> Borders:
-    """Room for the borders of so many regions."""
+def empty_borders(
+    num_regions: int, place: np.ndarray, room: np.ndarray
+) -> tuple[Borders, np.ndarray]:
+    """The borders of so many regions, with a table; and the room that is left."""
     most = 3 * num_regions
-    return Borders(
-        np.empty(most, np.uint32),
-        np.empty(most, np.uint32),
-        np.empty(most, np.int32),
-        np.empty(most, np.int64),
-        np.empty(SPREAD * num_regions + 1, np.uint32),
+    u, room = take(room, 4 * most)
+    v, room = take(room, 4 * most)
+    length, room = take(room, 4 * most)
+    evidence, room = take(room, 8 * most)
+    borders = Borders(
+        u.view(np.uint32),
+        v.view(np.uint32),
+        length.view(np.int32),
+        evidence.view(np.int64),
+        place,
     )
+    return borders, room
 
 
 @part
@@ -129,24 +137,32 @@ def list_borders(
 
 @kernel
 def merge_borders(
-    cluster: np.ndarray, old: Borders, old_count: int, num_regions: int, borders: Borders
+    cluster: np.ndarray,
+    old: Borders,
+    old_count: int,
+    num_regions: int,
+    borders: Borders,
+    room: np.ndarray,
 ) -> int:
     """The borders of clusters of regions; how many pairs there are.
 
     A pair of regions that stay alone goes on as it is: no other can become the same.
 
     Args:
-        cluster: [≥ old n] uint32, of each region; numbered by their first members.
+        cluster: [old n] uint32, of each region; numbered by their first members.
         old: The borders of regions.
         old_count: How many.
         num_regions: How many clusters.
         borders: Written.
+        room: See `room`.
     """
     clear(borders, num_regions)
-    members = np.zeros(num_regions, np.int32)
+    taken, room = take(room, 4 * num_regions)
+    members = taken.view(np.int32)
+    members[:] = 0
     for r in range(len(cluster)):
         members[cluster[r]] += 1
-    others = np.empty(old_count, np.int32)
+    others = take(room, 4 * old_count)[0].view(np.int32)
     count, waiting = np.uint32(0), np.uint32(0)
     for e in range(old_count):
         a, b = cluster[old.u[e]], cluster[old.v[e]]

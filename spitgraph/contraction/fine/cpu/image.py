@@ -3,17 +3,22 @@
 import numpy as np
 
 from spitgraph.contraction.cpu.trees import grow_trees
-from spitgraph.contraction.fine.cpu.borders import empty_borders, list_borders, merge_borders
-from spitgraph.contraction.fine.cpu.moves import Frame, empty_frame
+from spitgraph.contraction.fine.cpu.borders import (
+    SPREAD,
+    empty_borders,
+    list_borders,
+    merge_borders,
+)
 from spitgraph.contraction.fine.cpu.nest import meet
 from spitgraph.contraction.fine.cpu.pixels import (
     cheapest_directions,
     cut_directions,
     find_evidence,
-    patch_sums,
     smooth,
+    sum_patches,
 )
 from spitgraph.contraction.fine.cpu.refine import refine
+from spitgraph.contraction.fine.cpu.room import take
 from spitgraph.contraction.fine.cpu.rounds import merge_round, pool, pool_pixels
 from spitgraph.contraction.fine.rule import LEAST_MEAN_SIZE, SCHEDULE
 from spitgraph.kernels.cpu.jit import kernel
@@ -22,7 +27,7 @@ from spitgraph.kernels.cpu.jit import kernel
 _HALVES, _SMOOTH, _PASSES = (np.array(column) for column in zip(*SCHEDULE, strict=True))
 _LEAST = LEAST_MEAN_SIZE
 #: Rounds in which all regions merge at least halve their number.
-_MOST_KEPT = len(SCHEDULE) + _LEAST.bit_length()
+_MOST_EARLY = _LEAST.bit_length()
 
 
 @kernel
@@ -34,6 +39,8 @@ def contract_image(
     merge_weights: np.ndarray,
     refine_weights: np.ndarray,
     labels: np.ndarray,
+    evidence: np.ndarray,
+    room: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The hierarchy of one image.
 
@@ -45,50 +52,62 @@ def contract_image(
         merge_weights: [C] int64, what each channel counts where regions merge.
         refine_weights: [C] int64, and where pixels change sides.
         labels: [H·W] uint32, written: region of level 1 of each pixel.
+        evidence: [2, H·W] int32, working memory; see `find_evidence`.
+        room: [bytes] uint8, working memory; see `room`.
 
     Returns:
         Parent maps of the levels from 1 on, one after the other, uint32; and how many regions each
         level has, from the pixels on, int64.
     """
-    num_pixels = height * width
-    right, below = np.empty(num_pixels, np.int32), np.empty(num_pixels, np.int32)
-    patch = patch_sums(features_q, width)
+    num_pixels, channels = features_q.shape[1], len(features_q)
+    right, below = evidence[0], evidence[1]
+    patch = take(room, 4 * features_q.size)[0].view(np.int32).reshape(features_q.shape)
+    sum_patches(features_q, width, patch)
     find_evidence(patch, width, right, below)
-    smooth(patch, features_q)  # from here on, the smoothed picture
-    kept = np.empty((_MOST_KEPT, num_pixels), np.uint32)
-    label, frame = np.empty(num_pixels, np.uint32), empty_frame(height, width)
-    held = np.empty((0, len(merge_weights) + 2), np.int64)
-    n, keeping = num_pixels, 0
-    for stage in range(len(_HALVES)):
+    taken, room = take(room, 4 * _MOST_EARLY * num_pixels)  # where `patch` was
+    early = taken.view(np.uint32).reshape(_MOST_EARLY, num_pixels)
+    first = 0
+    while _HALVES[first] * num_regions // 2 >= num_pixels:
+        first += 1
+    target = _HALVES[first] * num_regions // 2
+    n = merge_pixels(features_q, merge_weights, width, right, below, target, labels, room)
+    taken, room = take(room, 8 * n * (channels + 2))
+    held = taken.view(np.int64).reshape(n, channels + 2)
+    pool_pixels(features_q, merge_weights, labels, held)
+    keeping = 0
+    if n > target:
+        copy(labels, early[0])
+        n, keeping = merge_regions(
+            held, merge_weights, width, right, below, target, labels, early, room
+        )
+    taken, room = take(room, 4 * features_q.size)
+    smoothed = taken.view(np.int32).reshape(features_q.shape)
+    sum_patches(features_q, width, smoothed)
+    smooth(smoothed, features_q)
+    taken, room = take(room, 4 * len(_HALVES) * num_pixels)
+    late = taken.view(np.uint32).reshape(len(_HALVES), num_pixels)
+    for stage in range(first, len(_HALVES)):
         target = _HALVES[stage] * num_regions // 2
-        if n == num_pixels and n > target:
-            held = merge_pixels(features_q, merge_weights, width, right, below, target, label)
-            n = len(held)
-            if n > target:
-                copy(label, kept[keeping])
-                keeping += 1
         if n > target:
-            held, keeping = merge_regions(
-                held, merge_weights, width, right, below, target, label, kept, keeping
+            n, _ = merge_regions(
+                held[:n], merge_weights, width, right, below, target, labels, late, room
             )
-            n = len(held)
-        if n < num_pixels:
-            refine_stage(
-                label,
-                height,
-                width,
-                frame,
-                patch,
-                features_q,
-                refine_weights,
-                merge_weights,
-                held,
-                _SMOOTH[stage],
-                _PASSES[stage],
-            )
-            copy(label, kept[keeping])
-            keeping += 1
-    return nested(kept[:keeping], width, n, labels)
+        refine_stage(
+            labels,
+            height,
+            width,
+            smoothed,
+            features_q,
+            refine_weights,
+            merge_weights,
+            held[:n],
+            _SMOOTH[stage],
+            _PASSES[stage],
+            room,
+        )
+        if stage + 1 < len(_HALVES):
+            copy(labels, late[stage])
+    return nested(early[:keeping], late[first : len(_HALVES) - 1], width, n, labels, room)
 
 
 @kernel
@@ -100,22 +119,24 @@ def merge_pixels(
     below: np.ndarray,
     target: int,
     label: np.ndarray,
-) -> np.ndarray:
-    """The first round, of pixels: their regions go to `label`; what these hold."""
+    room: np.ndarray,
+) -> int:
+    """The first round, of pixels: their regions go to `label`; how many there are."""
     num_pixels = len(label)
-    direction = np.empty(num_pixels, np.uint8)
-    number = np.empty(num_pixels, np.uint32)
-    strength = np.empty(0)
+    direction, room = take(room, num_pixels)
+    taken, room = take(room, 4 * num_pixels)
+    number = taken.view(np.uint32)
+    strength = room[:0].view(np.float64)
     cheapest_directions(features_q, weights, width, right, below, direction, strength)
     count = grow_trees(direction, width, label, number)
     if count < target:
-        strength = np.empty(num_pixels)
+        strength = take(room, 8 * num_pixels)[0].view(np.float64)
         cheapest_directions(features_q, weights, width, right, below, direction, strength)
-        cut_directions(direction, strength, width, target)
+        cut_directions(direction, strength, width, target, number)
         count = grow_trees(direction, width, label, number)
     for p in range(num_pixels):
         label[p] = number[label[p]]
-    return pool_pixels(features_q, weights, label, count)
+    return count
 
 
 @kernel
@@ -128,32 +149,45 @@ def merge_regions(
     target: int,
     label: np.ndarray,
     kept: np.ndarray,
-    keeping: int,
-) -> tuple[np.ndarray, int]:
-    """Rounds until there are `target` regions: what they hold, and how many partitions are kept."""
-    n = len(held)
-    borders, spare = empty_borders(n), empty_borders(n)
+    room: np.ndarray,
+) -> tuple[int, int]:
+    """Rounds until there are `target` regions: how many are left, and how many rows of `kept`.
+
+    What regions hold stands at the beginning of `held` then. `kept` begins with their partition,
+    and goes on with those after rounds in which all merge. Borders, and what is computed from them,
+    lie in two halves of the room by turns.
+    """
+    n, keeping = len(held), 1
+    taken, room = take(room, 4 * (SPREAD * n + 1))
+    place = taken.view(np.uint32)
+    taken, room = take(room, 4 * n)
+    cluster = taken.view(np.uint32)
+    taken, room = take(room, 4 * n)
+    region = taken.view(np.uint32)  # of each region of the beginning
+    for r in range(n):
+        region[r] = r
+    here, there = take(room, len(room) // 2)
+    borders, _ = empty_borders(n, place, here)
     count = list_borders(label, width, n, right, below, borders)
-    known = np.empty((n, len(weights) + 2))
-    cluster = np.empty(n, np.uint32)
-    region = np.arange(n).astype(np.uint32)  # of each region of the beginning
     while n > target:
         all_merge = len(label) < _LEAST * n
         before = n
-        n = merge_round(borders, count, held, weights, known, len(label), target, cluster)
+        n = merge_round(borders, count, held[:n], weights, len(label), target, cluster, there)
         for r in range(len(region)):
             region[r] = cluster[region[r]]
-        held = pool(held, cluster, n)
+        pool(held[:before], cluster)
         if n > target:
-            count = merge_borders(cluster[:before], borders, count, n, spare)
-            borders, spare = spare, borders
+            merged, rest = empty_borders(n, place, there)
+            count = merge_borders(cluster[:before], borders, count, n, merged, rest)
+            borders = merged
+            here, there = there, here
             if all_merge:
                 for p in range(len(label)):
                     kept[keeping, p] = region[label[p]]
                 keeping += 1
     for p in range(len(label)):
         label[p] = region[label[p]]
-    return held, keeping
+    return n, keeping
 
 
 @kernel
@@ -161,7 +195,6 @@ def refine_stage(
     label: np.ndarray,
     height: int,
     width: int,
-    frame: Frame,
     smoothed: np.ndarray,
     features_q: np.ndarray,
     weights: np.ndarray,
@@ -169,15 +202,17 @@ def refine_stage(
     held: np.ndarray,
     smooth_passes: int,
     passes: int,
+    room: np.ndarray,
 ) -> None:
     """Let pixels change sides, first by the smoothed picture; see `refine`."""
     if smooth_passes > 0:
-        smoothed_held = pool_pixels(smoothed, square_weights, label, len(held))
+        taken, rest = take(room, 8 * held.size)
+        smoothed_held = taken.view(np.int64).reshape(held.shape)
+        pool_pixels(smoothed, square_weights, label, smoothed_held)
         refine(
             label,
             height,
             width,
-            frame,
             smoothed,
             weights,
             square_weights,
@@ -185,12 +220,12 @@ def refine_stage(
             smooth_passes,
             features_q,
             held,
+            rest,
         )
     refine(
         label,
         height,
         width,
-        frame,
         features_q,
         weights,
         square_weights,
@@ -198,23 +233,34 @@ def refine_stage(
         passes,
         smoothed,
         held[:0],
+        room,
     )
 
 
 @kernel
 def nested(
-    kept: np.ndarray, width: int, num_regions: int, labels: np.ndarray
+    early: np.ndarray,
+    late: np.ndarray,
+    width: int,
+    num_regions: int,
+    labels: np.ndarray,
+    room: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """See `naive.nested`: parent maps from level 1 on, and counts; level 1 goes to `labels`."""
-    num_pixels = len(labels)
-    counts = np.empty(len(kept) + 1, np.int64)  # from the last on
+    """See `naive.nested`: parent maps from level 1 on, and counts; level 1 goes to `labels`.
+
+    Partitions are those of `early`, then `late`, then `labels`.
+    """
+    num_pixels, kept = len(labels), len(early) + len(late)
+    counts = np.empty(kept + 2, np.int64)  # from the last on
     counts[0], levels = num_regions, 1
-    copy(kept[len(kept) - 1], labels)
-    upper = np.empty(num_pixels, np.uint32)  # of which the end is used
+    taken, room = take(room, 4 * num_pixels)
+    common = taken.view(np.uint32)
+    taken, room = take(room, 4 * num_pixels)
+    upper = taken.view(np.uint32)  # of which the end is used
     used = 0
-    common = np.empty(num_pixels, np.uint32)
-    for k in range(len(kept) - 2, -1, -1):
-        count = meet(kept[k], labels, width, common)
+    for k in range(kept - 1, -1, -1):
+        partition = early[k] if k < len(early) else late[k - len(early)]
+        count = meet(partition, labels, width, common, room)
         if counts[levels - 1] < count < num_pixels:
             if used + count > len(upper):
                 longer = np.empty(2 * len(upper) + count, np.uint32)

@@ -9,7 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spitgraph.contraction.fine.cpu.room import take
 from spitgraph.kernels.cpu.jit import kernel
+
+#: Pixels of every second row of a band: with those between, they stay in a processor's cache.
+BAND = 2**14
 
 
 class Frame(NamedTuple):
@@ -19,7 +23,7 @@ class Frame(NamedTuple):
         label: [(H + 2)·(W + 2)] int32, regions, −1 around the image.
         marked: As `label`, the last pass in which a pixel moved, or a neighbour across a side.
         in_row: [H + 2] int32, the same of any pixel in a row.
-        moving: [H·W / 4, rounded up by sides] int32, of pixels that move their places in `label`.
+        moving: [pixels of a phase in a band] int32, of those that move their places in `label`.
         pixels: The same in the image.
         target: The same for the regions that they go to.
     """
@@ -33,18 +37,27 @@ class Frame(NamedTuple):
 
 
 @kernel
-def empty_frame(height: int, width: int) -> Frame:
-    """Room for an image."""
-    places = (height + 2) * (width + 2)
-    most = ((height + 1) // 2) * ((width + 1) // 2)
-    return Frame(
-        np.empty(places, np.int32),
-        np.empty(places, np.int32),
+def band_rows(height: int, width: int) -> int:
+    """Rows that are gone through at a time; an even number, or all."""
+    return min(max(BAND // width, 1) * 2, height)
+
+
+@kernel
+def empty_frame(height: int, width: int, room: np.ndarray) -> tuple[Frame, np.ndarray]:
+    """Frame of an image, to be filled; and the room that is left."""
+    places = 4 * (height + 2) * (width + 2)
+    label, room = take(room, places)
+    marked, room = take(room, places)
+    most = ((band_rows(height, width) + 1) // 2) * ((width + 1) // 2)
+    frame = Frame(
+        label.view(np.int32),
+        marked.view(np.int32),
         np.empty(height + 2, np.int32),
         np.empty(most, np.int32),
         np.empty(most, np.int32),
         np.empty(most, np.int32),
     )
+    return frame, room
 
 
 @kernel
@@ -149,7 +162,8 @@ def cheapest_other(
 @kernel
 def find_moves(
     frame: Frame,
-    height: int,
+    begin: int,
+    end: int,
     width: int,
     phase: int,
     since: int,
@@ -157,11 +171,12 @@ def find_moves(
     weights: np.ndarray,
     known: np.ndarray,
 ) -> int:
-    """Which pixels of a phase move, and where to: the first of the `frame`'s three; how many.
+    """Which pixels of a phase in a band move, and where to: the `frame`'s last three; how many.
 
     Args:
         frame: The image's regions, and the last moves.
-        height: H.
+        begin: First row of the band.
+        end: Behind the last.
         width: W.
         phase: 2·(y mod 2) + x mod 2 of the pixels.
         since: Pixels are looked at that are marked with this pass or a later one.
@@ -177,7 +192,7 @@ def find_moves(
     flags = np.zeros(-(-width // 8) * 8, np.uint8)
     places = np.empty(len(flags), np.int32)
     found = np.uint32(0)
-    for row in range(phase // 2, height, 2):
+    for row in range(begin + phase // 2, end, 2):
         if in_row[row + 1] < since:
             continue
         start = (row + 1) * stride + 1

@@ -4,11 +4,14 @@ import numpy as np
 
 from spitgraph.contraction.cpu.grid import LEFT, UP
 from spitgraph.contraction.cpu.trees import grow_trees
+from spitgraph.contraction.fine.cpu.room import take
 from spitgraph.kernels.cpu.jit import kernel
 
 
 @kernel
-def meet(fine: np.ndarray, coarse: np.ndarray, width: int, common: np.ndarray) -> int:
+def meet(
+    fine: np.ndarray, coarse: np.ndarray, width: int, common: np.ndarray, room: np.ndarray
+) -> int:
     """Connected parts of what two partitions have in common; how many there are.
 
     Args:
@@ -16,8 +19,9 @@ def meet(fine: np.ndarray, coarse: np.ndarray, width: int, common: np.ndarray) -
         coarse: [H·W] uint32.
         width: W.
         common: [H·W] uint32, written: numbered by their first pixels.
+        room: See `room`.
     """
-    direction = np.empty(len(fine), np.uint8)
+    direction, room = take(room, len(fine))
     for row in range(0, len(fine), width):
         a, b, out = fine[row : row + width], coarse[row : row + width], direction[row:]
         out[0] = 0
@@ -29,7 +33,7 @@ def meet(fine: np.ndarray, coarse: np.ndarray, width: int, common: np.ndarray) -
             for x in range(width):  # once for two runs: the pixels left of these say the same
                 joined = (a[x] == above_a[x]) & (b[x] == above_b[x])
                 out[x] |= UP * (joined & ((out[x] & above[x] & LEFT) ^ LEFT))
-    number = np.empty(len(fine), np.uint32)
+    number = take(room, 4 * len(fine))[0].view(np.uint32)
     count = grow_trees(direction, width, common, number)
     for p in range(len(common)):
         common[p] = number[common[p]]

@@ -30,9 +30,8 @@ def coarsen(features_q: np.ndarray) -> None:
 
 
 @kernel
-def patch_sums(features_q: np.ndarray, width: int) -> np.ndarray:
+def sum_patches(features_q: np.ndarray, width: int, patch: np.ndarray) -> None:
     """Features [C, H·W] int32 summed over the 3 × 3 pixels around each; borders are repeated."""
-    patch = np.empty(features_q.shape, np.int32)
     column = np.empty(width + 2, np.int32)
     inner = column[1 : width + 1]
     last = features_q.shape[1] - width
@@ -51,7 +50,6 @@ def patch_sums(features_q: np.ndarray, width: int) -> np.ndarray:
             out = patch[c, row : row + width]
             for x in range(width):
                 out[x] = column[x] + column[x + 1] + column[x + 2]
-    return patch
 
 
 @kernel
@@ -68,7 +66,7 @@ def find_evidence(patch: np.ndarray, width: int, right: np.ndarray, below: np.nd
     """How different the patches on either side of each pixel side are: `naive.difference`.
 
     Args:
-        patch: [C, H·W] int32, by `patch_sums`.
+        patch: [C, H·W] int32, by `sum_patches`.
         width: W.
         right: [H·W] int32, written: of the sides between pixels and those right of them.
         below: [H·W] int32, written: of those below them.
@@ -185,10 +183,17 @@ def keep_cheapest(cost: np.ndarray, neighbour: np.ndarray, at_most: int) -> None
 
 @kernel
 def cut_directions(
-    direction: np.ndarray, strength: np.ndarray, width: int, num_regions: int
+    direction: np.ndarray, strength: np.ndarray, width: int, num_regions: int, neighbour: np.ndarray
 ) -> None:
-    """Of all chosen edges between pixels, keep as many as leave `num_regions` trees."""
-    neighbour = np.empty(len(direction), np.uint32)
+    """Of all chosen edges between pixels, keep as many as leave `num_regions` trees.
+
+    Args:
+        direction: [n] uint8; changed.
+        strength: [n] float64, minus the cost of each; overwritten.
+        width: W.
+        num_regions: How many trees.
+        neighbour: [n] uint32, working memory.
+    """
     for p in range(len(direction)):
         neighbour[p] = p + neighbour_offset(direction[p], width)
         strength[p] = -strength[p]

@@ -6,6 +6,7 @@ from spitgraph.contraction.cpu.select import count_chosen_edges, find_roots, num
 from spitgraph.contraction.cpu.weights import edge_priority
 from spitgraph.contraction.fine.cpu.borders import Borders
 from spitgraph.contraction.fine.cpu.pixels import keep_cheapest
+from spitgraph.contraction.fine.cpu.room import take
 from spitgraph.contraction.fine.rule import (
     DISTANCE_FLOOR,
     EVIDENCE_FLOOR,
@@ -33,7 +34,7 @@ def describe(held: np.ndarray, weights: np.ndarray, known: np.ndarray) -> None:
     Args:
         held: [n, C + 2] int64: sums of features, of squares, pixels.
         weights: [C] int64, what each channel counts.
-        known: [≥ n, C + 2] float64, written.
+        known: [n, C + 2] float64, written.
     """
     channels = len(weights)
     for r in range(len(held)):
@@ -153,9 +154,9 @@ def order_statistic(values: np.ndarray, rank: int) -> float:
 
 
 @kernel
-def cheap(best: np.ndarray) -> float:
+def cheap(best: np.ndarray, room: np.ndarray) -> float:
     """The cost that a share of the regions' cheapest edges do not exceed: `naive.threshold`."""
-    finite = np.empty(len(best))
+    finite = take(room, 8 * len(best))[0].view(np.float64)
     count = 0
     for r in range(len(best)):
         finite[count] = best[r]
@@ -182,10 +183,10 @@ def merge_round(
     count: int,
     held: np.ndarray,
     weights: np.ndarray,
-    known: np.ndarray,
     num_pixels: int,
     target: int,
     cluster: np.ndarray,
+    room: np.ndarray,
 ) -> int:
     """Clusters of regions, numbered by their first members; how many there are.
 
@@ -194,21 +195,26 @@ def merge_round(
         count: Pairs that do.
         held: [n, C + 2] int64; see `describe`.
         weights: [C] int64.
-        known: [≥ n, C + 2] float64, working memory.
         num_pixels: Of the image.
         target: Not fewer clusters than these.
         cluster: [≥ n] uint32, written.
+        room: See `room`.
     """
     n = len(held)
+    taken, room = take(room, 8 * count)
+    cost = taken.view(np.float64)
+    known = take(room, 8 * held.size)[0].view(np.float64).reshape(held.shape)
     describe(held, weights, known)
-    cost = np.empty(count)
     merge_costs(borders, count, known, weights, cost)
-    best, nearest = np.empty(n), np.empty(n, np.uint32)
+    taken, room = take(room, 8 * n)  # where `known` was
+    best = taken.view(np.float64)
+    taken, room = take(room, 4 * n)
+    neighbour = nearest = taken.view(np.uint32)
     find_cheapest(borders, count, cost, best, nearest)
-    neighbour = nearest
     if num_pixels >= _LEAST * n:
-        neighbour = np.empty(n, np.uint32)
-        choose_mutual(best, nearest, cheap(best) if n <= _FEW * target else np.inf, neighbour)
+        limit = cheap(best, room) if n <= _FEW * target else np.inf
+        neighbour = take(room, 4 * n)[0].view(np.uint32)
+        choose_mutual(best, nearest, limit, neighbour)
     if count_chosen_edges(0, n, neighbour) > n - target:
         keep_cheapest(best, neighbour, n - target)
     find_roots(0, n, neighbour, np.empty((2, 0), np.uint32))
@@ -216,23 +222,24 @@ def merge_round(
 
 
 @kernel
-def pool(held: np.ndarray, cluster: np.ndarray, num_clusters: int) -> np.ndarray:
-    """What clusters of regions hold."""
-    pooled = np.zeros((num_clusters, held.shape[1]), np.int64)
+def pool(held: np.ndarray, cluster: np.ndarray) -> None:
+    """What clusters of regions hold, in place: they are numbered by their first members."""
+    found = 0
     for r in range(len(held)):
-        into = cluster[r]
+        into = np.int64(cluster[r])
+        is_first = into == found
+        found += is_first
         for c in range(held.shape[1]):
-            pooled[into, c] += held[r, c]
-    return pooled
+            held[into, c] = held[r, c] + (0 if is_first else held[into, c])
 
 
 @kernel
 def pool_pixels(
-    features_q: np.ndarray, weights: np.ndarray, label: np.ndarray, num_regions: int
-) -> np.ndarray:
-    """What regions of pixels hold, [n, C + 2] int64; see `describe`."""
+    features_q: np.ndarray, weights: np.ndarray, label: np.ndarray, held: np.ndarray
+) -> None:
+    """What regions of pixels hold goes to `held`, [n, C + 2] int64; see `describe`."""
     channels = len(weights)
-    held = np.zeros((num_regions, channels + 2), np.int64)
+    held[:] = 0
     if channels == 3:  # as most have: in half the time, written out
         first, second, third = weights[0], weights[1], weights[2]
         for p in range(len(label)):
@@ -247,7 +254,7 @@ def pool_pixels(
             held[into, 2] += z
             held[into, 3] += first * x * x + second * y * y + third * z * z
             held[into, 4] += 1
-        return held
+        return
     for p in range(len(label)):
         into = label[p]
         square = 0
@@ -257,4 +264,3 @@ def pool_pixels(
             square += weights[c] * x * x
         held[into, channels] += square
         held[into, channels + 1] += 1
-    return held
