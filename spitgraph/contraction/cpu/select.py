@@ -138,7 +138,7 @@ def choose_by_force(
 def stands_for_edge(neighbour: np.ndarray, v: int) -> bool:
     """Whether v chose an edge, and not one that counts at its other end, which chose it too."""
     u = neighbour[v]
-    return u != v and (v < u or neighbour[u] != v)
+    return (u != v) & ((v < u) | (neighbour[u] != v))  # whether is hard to guess
 
 
 @kernel

@@ -96,5 +96,5 @@ def refine_labels(
     held = np.empty((int(labels.max()) + 1, len(weights) + 2), np.int64)
     pool_pixels(steps, weights, labels, held)
     room = np.empty(0, np.uint8)  # each step takes its own
-    refine(labels, height, width, steps, weights, weights, held, passes, steps, held[:0], room)
+    refine(labels, height, width, steps, weights, weights, held, passes, steps, 0, room)
     return labels.astype(np.int64).reshape(height, width)

@@ -24,6 +24,7 @@ class Borders(NamedTuple):
         v: [E] uint32, the larger.
         length: [E] int32, pixel sides that they share.
         evidence: [E] int64, how different the pixels are on either side, summed.
+        cost: [E] float64, what it costs to merge the two.
         place: [≥ 4n] uint32, the table: which pair is there.
     """
 
@@ -31,6 +32,7 @@ class Borders(NamedTuple):
     v: np.ndarray
     length: np.ndarray
     evidence: np.ndarray
+    cost: np.ndarray
     place: np.ndarray
 
 
@@ -44,11 +46,13 @@ def empty_borders(
     v, room = take(room, 4 * most)
     length, room = take(room, 4 * most)
     evidence, room = take(room, 8 * most)
+    cost, room = take(room, 8 * most)
     borders = Borders(
         u.view(np.uint32),
         v.view(np.uint32),
         length.view(np.int32),
         evidence.view(np.int64),
+        cost.view(np.float64),
         place,
     )
     return borders, room
@@ -143,10 +147,11 @@ def merge_borders(
     num_regions: int,
     borders: Borders,
     room: np.ndarray,
-) -> int:
-    """The borders of clusters of regions; how many pairs there are.
+) -> tuple[int, int]:
+    """The borders of clusters of regions; how many pairs there are, and how many of them are old.
 
-    A pair of regions that stay alone goes on as it is: no other can become the same.
+    Those come first. A pair of regions that stay alone goes on as it is, and costs what it did: no
+    other can become the same.
 
     Args:
         cluster: [old n] uint32, of each region; numbered by their first members.
@@ -168,6 +173,7 @@ def merge_borders(
         a, b = cluster[old.u[e]], cluster[old.v[e]]
         borders.u[count], borders.v[count] = a, b
         borders.length[count], borders.evidence[count] = old.length[e], old.evidence[e]
+        borders.cost[count] = old.cost[e]
         alone = members[a] + members[b] == 2
         count += np.uint32((a != b) & alone)
         others[waiting] = e
@@ -180,4 +186,4 @@ def merge_borders(
         borders.length[pair] += old.length[e]
         borders.evidence[pair] += old.evidence[e]
         total += pair == total
-    return total
+    return total, np.int64(count)

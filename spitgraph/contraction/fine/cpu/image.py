@@ -92,17 +92,17 @@ def contract_image(
             n, _ = merge_regions(
                 held[:n], merge_weights, width, right, below, target, labels, late, room
             )
-        refine_stage(
+        refine(
             labels,
             height,
             width,
-            smoothed,
             features_q,
             refine_weights,
             merge_weights,
             held[:n],
-            _SMOOTH[stage],
             _PASSES[stage],
+            smoothed,
+            _SMOOTH[stage],
             room,
         )
         if stage + 1 < len(_HALVES):
@@ -168,17 +168,17 @@ def merge_regions(
         region[r] = r
     here, there = take(room, len(room) // 2)
     borders, _ = empty_borders(n, place, here)
-    count = list_borders(label, width, n, right, below, borders)
+    count, old = list_borders(label, width, n, right, below, borders), 0
     while n > target:
         all_merge = len(label) < _LEAST * n
         before = n
-        n = merge_round(borders, count, held[:n], weights, len(label), target, cluster, there)
+        n = merge_round(borders, count, old, held[:n], weights, len(label), target, cluster, there)
         for r in range(len(region)):
             region[r] = cluster[region[r]]
         pool(held[:before], cluster)
         if n > target:
             merged, rest = empty_borders(n, place, there)
-            count = merge_borders(cluster[:before], borders, count, n, merged, rest)
+            count, old = merge_borders(cluster[:before], borders, count, n, merged, rest)
             borders = merged
             here, there = there, here
             if all_merge:
@@ -188,53 +188,6 @@ def merge_regions(
     for p in range(len(label)):
         label[p] = region[label[p]]
     return n, keeping
-
-
-@kernel
-def refine_stage(
-    label: np.ndarray,
-    height: int,
-    width: int,
-    smoothed: np.ndarray,
-    features_q: np.ndarray,
-    weights: np.ndarray,
-    square_weights: np.ndarray,
-    held: np.ndarray,
-    smooth_passes: int,
-    passes: int,
-    room: np.ndarray,
-) -> None:
-    """Let pixels change sides, first by the smoothed picture; see `refine`."""
-    if smooth_passes > 0:
-        taken, rest = take(room, 8 * held.size)
-        smoothed_held = taken.view(np.int64).reshape(held.shape)
-        pool_pixels(smoothed, square_weights, label, smoothed_held)
-        refine(
-            label,
-            height,
-            width,
-            smoothed,
-            weights,
-            square_weights,
-            smoothed_held,
-            smooth_passes,
-            features_q,
-            held,
-            rest,
-        )
-    refine(
-        label,
-        height,
-        width,
-        features_q,
-        weights,
-        square_weights,
-        held,
-        passes,
-        smoothed,
-        held[:0],
-        room,
-    )
 
 
 @kernel

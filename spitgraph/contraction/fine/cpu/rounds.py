@@ -50,16 +50,16 @@ def describe(held: np.ndarray, weights: np.ndarray, known: np.ndarray) -> None:
 
 @kernel
 def merge_costs(
-    borders: Borders, count: int, known: np.ndarray, weights: np.ndarray, cost: np.ndarray
+    borders: Borders, begin: int, end: int, known: np.ndarray, weights: np.ndarray
 ) -> None:
-    """What it costs to merge each of `count` pairs; `known` is by `describe`.
+    """What it costs to merge the pairs in [begin, end); `known` is by `describe`.
 
     What is known of the two is fetched for some pairs, then computed with for several at a time.
     """
     channels = len(weights)
     a, b, distance, variation = np.empty((4, PAIRS))
-    for start in range(0, count, PAIRS):
-        some = min(PAIRS, count - start)
+    for start in range(begin, end, PAIRS):
+        some = min(PAIRS, end - start)
         us, vs = borders.u[start : start + some], borders.v[start : start + some]
         for e in range(some):
             u, v = us[e], vs[e]
@@ -71,7 +71,7 @@ def merge_costs(
             variation[e] = known[u, channels] + known[v, channels]
             a[e], b[e] = known[u, channels + 1], known[v, channels + 1]
         length = borders.length[start : start + some]
-        evidence, out = borders.evidence[start : start + some], cost[start : start + some]
+        evidence, out = borders.evidence[start : start + some], borders.cost[start : start + some]
         for e in range(some):
             out[e] = merge_cost(
                 a[e],
@@ -100,15 +100,13 @@ def merge_cost(
 
 
 @kernel
-def find_cheapest(
-    borders: Borders, count: int, cost: np.ndarray, best: np.ndarray, nearest: np.ndarray
-) -> None:
+def find_cheapest(borders: Borders, count: int, best: np.ndarray, nearest: np.ndarray) -> None:
     """The cheapest edge of each region: its cost, and its other end, or the region itself."""
     for r in range(len(best)):
         best[r] = np.inf
         nearest[r] = r
     for e in range(count):
-        a, b, w = borders.u[e], borders.v[e], cost[e]
+        a, b, w = borders.u[e], borders.v[e], borders.cost[e]
         best_a, best_b = best[a], best[b]
         nearest_a, nearest_b = nearest[a], nearest[b]
         if (w == best_a) | (w == best_b):
@@ -181,6 +179,7 @@ def choose_mutual(
 def merge_round(
     borders: Borders,
     count: int,
+    known_costs: int,
     held: np.ndarray,
     weights: np.ndarray,
     num_pixels: int,
@@ -193,6 +192,7 @@ def merge_round(
     Args:
         borders: Who touches whom.
         count: Pairs that do.
+        known_costs: So many of these, the first, have their costs.
         held: [n, C + 2] int64; see `describe`.
         weights: [C] int64.
         num_pixels: Of the image.
@@ -201,16 +201,14 @@ def merge_round(
         room: See `room`.
     """
     n = len(held)
-    taken, room = take(room, 8 * count)
-    cost = taken.view(np.float64)
     known = take(room, 8 * held.size)[0].view(np.float64).reshape(held.shape)
     describe(held, weights, known)
-    merge_costs(borders, count, known, weights, cost)
+    merge_costs(borders, known_costs, count, known, weights)
     taken, room = take(room, 8 * n)  # where `known` was
     best = taken.view(np.float64)
     taken, room = take(room, 4 * n)
     neighbour = nearest = taken.view(np.uint32)
-    find_cheapest(borders, count, cost, best, nearest)
+    find_cheapest(borders, count, best, nearest)
     if num_pixels >= _LEAST * n:
         limit = cheap(best, room) if n <= _FEW * target else np.inf
         neighbour = take(room, 4 * n)[0].view(np.uint32)
