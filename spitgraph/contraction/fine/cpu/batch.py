@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Int32, Shaped
 from torch import Tensor
 
-from spitgraph.contraction.cpu.assemble import tokens_of_pixels
 from spitgraph.contraction.cpu.batch import Task, assembled, keep, prepared
 from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
 from spitgraph.contraction.fine.cpu.image import contract_image
@@ -48,7 +47,6 @@ def contract_task(num_regions: int, task: Task) -> None:
             features_q, task.height, task.width, num_regions, *map(np.array, both), task.labels
         )
     keep(task, upper, counts)
-    tokens_of_pixels(task.labels, task.token, 0, area, task.cluster)
 
 
 def fine_features(task: Task) -> np.ndarray:
