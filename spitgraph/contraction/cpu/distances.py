@@ -6,9 +6,9 @@ time. Of pixels with several neighbours about as near, weights decide.
 This gives what weights alone give. Features are whole steps of at most `MOST_STEPS`, so differences
 are exact in single precision, and squared distances D are in double. In single precision, D is off
 by less than 2⁻²² of it: of two that differ by more than `SLACK`, D₂ is at least D₁·(1 + 2⁻²²), and
-at least D₁ + 1, being whole. Weights are 1 / (1 + x), where x is D·2⁻⁴⁰ or 12 times that, below 2¹⁴.
-As x₂ − x₁ is at least 2⁻⁴⁰, and at least x₁·2⁻²², weights fall by more than 2⁻⁴² of them, and by
-more than 2⁻⁴³. Being rounded three times moves each by less than 2⁻⁵¹. Compactness of at most
+at least D₁ + 1, being whole. Weights are 1 / (1 + x), where x is D·2⁻⁴⁰ or 12 times that, below
+2¹⁴. As x₂ − x₁ is at least 2⁻⁴⁰, and at least x₁·2⁻²², weights fall by more than 2⁻⁴² of them, and
+by more than 2⁻⁴³. Being rounded three times moves each by less than 2⁻⁵¹. Compactness of at most
 `MOST_COMPACT` leaves a sixteenth of the difference, and rounds twice more, by less than 2⁻⁵³ each.
 """
 

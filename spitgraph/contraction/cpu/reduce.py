@@ -129,7 +129,7 @@ def pool_regions(
         How many are left over.
     """
     listed = 0
-    for v in range(begin, end):
+    for v in range(np.uint32(begin), np.uint32(end)):  # as in `select`
         if label[v] < first:
             left_over[listed] = v
             listed += 1
@@ -175,7 +175,7 @@ def mean_features(
     begin: int, end: int, sums: np.ndarray, size: np.ndarray, mean: np.ndarray
 ) -> None:
     """Write mean features [n, C] float64 of the regions in [begin, end)."""
-    for a in range(begin, end):
+    for a in range(np.uint32(begin), np.uint32(end)):
         for c in range(sums.shape[1]):
             mean[a, c] = np.float64(size[a])
     # one loop over all numbers: many divisions at a time
