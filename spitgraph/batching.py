@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 from torch_geometric.data.storage import GlobalStorage
@@ -18,6 +19,7 @@ from spitgraph.attributes import (
     OF_TOKENS,
     NotHeldError,
 )
+from spitgraph.tensors import integers
 
 if TYPE_CHECKING:
     from spitgraph.data import TokenData
@@ -92,6 +94,11 @@ def forget_what_is_derived(tokens: "TokenData") -> None:
         store.__dict__.pop("_cached_attr", None)
 
 
+def numbered(count: int) -> Int64[Tensor, " N"]:
+    """0 … N − 1, on the CPU."""
+    return torch.from_numpy(np.arange(count))
+
+
 def filled_batch(
     batch: "TokenData", attributes: Mapping[str, Tensor], counts: Mapping[str, Sequence[int]]
 ) -> "TokenData":
@@ -104,14 +111,15 @@ def filled_batch(
     """
     device = attributes["cluster"].device
     num_nodes, num_graphs = counts["N"], len(counts["N"])
-    flat = [list(accumulate(of_images, initial=0)) for of_images in counts.values()]
-    starts = dict(zip(counts, torch.tensor(flat, device="cpu").unbind(), strict=True))
+    starts = {
+        letter: integers([*accumulate(of_images, initial=0)])
+        for letter, of_images in counts.items()
+    }
     image = torch.from_numpy(np.arange(num_graphs).repeat(num_nodes))
-    token = torch.arange(len(image), device=device)
-    attributes = {**attributes, "token": token}
+    attributes = {**attributes, "token": numbered(len(image)).to(device)}
     of_nodes = {"batch": image.to(device), "ptr": starts["N"].to(device)}
     fill(batch, {**attributes, **of_nodes})
-    first, none = starts["N"][:-1], torch.zeros(num_graphs, dtype=torch.int64, device="cpu")
+    first, none = starts["N"][:-1], integers([0] * num_graphs)
     kinds = {name: ATTRIBUTES[name] for name in attributes}
     batch._store.__dict__.update(
         _num_graphs=num_graphs,

@@ -20,6 +20,7 @@ from spitgraph.batching import (
     filled_batch,
     forget_what_is_derived,
     is_batched,
+    numbered,
     use_token_storage,
     without_attribute,
 )
@@ -27,6 +28,7 @@ from spitgraph.grid import rgb_pixels
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.pixel_map import PIXEL_MAP, map_counts, number_tokens, stored, stored_sizes
 from spitgraph.regions import describe_regions
+from spitgraph.tensors import integers
 
 #: What a `TokenData` computes or checks when asked.
 DERIVED = PIXEL_MAP | {"size", "tree", "parents", "seg"}
@@ -274,15 +276,15 @@ def tokens_from_hierarchy(
         **regions._asdict(),
         "pixels": pixels,
         "cluster": hierarchy.cluster,
-        "image_size": torch.tensor([image.shape[1:] for image in images], device=device),
+        "image_size": integers([image.shape[1:] for image in images]).to(device),
         "hierarchy": hierarchy.parent,
-        "level_sizes": torch.tensor(level_sizes, dtype=torch.int64, device=device),
+        "level_sizes": integers(level_sizes).to(device),
         "num_levels": hierarchy.num_levels.to(device),
     }
     attributes = {name: known[name] for name in ATTRIBUTES if name in known}
     if not is_batch:
         tokens = another_empty(_NO_TOKENS)
-        fill(tokens, {**attributes, "token": torch.arange(num_nodes[0], device=device)})
+        fill(tokens, {**attributes, "token": numbered(num_nodes[0]).to(device)})
         return tokens
     return filled_batch(
         empty_batch(),

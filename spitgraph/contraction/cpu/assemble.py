@@ -24,20 +24,21 @@ def token_of_region(deep: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 @kernel
 def finish_pixels(
-    labels: np.ndarray, token: np.ndarray, parent: np.ndarray, cluster: np.ndarray
+    labels: np.ndarray, token: np.ndarray, first: int, parent: np.ndarray, cluster: np.ndarray
 ) -> None:
     """What is known of some pixels once all images of the batch are contracted.
 
     Args:
         labels: [k] uint32, their regions of level 1.
-        token: [n] int64, token of each region, numbered over the batch.
+        token: [n] uint32, token of each region, numbered within the image.
+        first: First token of the image in the batch.
         parent: [k] int64, written: regions of level 1; or none.
-        cluster: [k] int64, written: tokens.
+        cluster: [k] int64, written: tokens, numbered over the batch.
     """
     if len(parent) == 0:
         for p in range(len(labels)):
-            cluster[p] = token[labels[p]]
+            cluster[p] = first + np.int64(token[labels[p]])
     else:  # in one loop: labels are read once
         for p in range(len(labels)):
             parent[p] = labels[p]
-            cluster[p] = token[labels[p]]
+            cluster[p] = first + np.int64(token[labels[p]])

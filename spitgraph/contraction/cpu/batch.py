@@ -5,7 +5,7 @@ threads work together, step by step.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
@@ -230,19 +230,19 @@ def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:
     counts = [task.counts.tolist() for task in tasks]
     first = accumulate((levels[-1] for levels in counts), initial=0)
     parents = np.empty(sum(sum(levels[:-1]) for levels in counts), np.int64)
-    finishing: list[tuple[Any, ...]] = []
+    finishing: list[Callable[[], None]] = []
     map_start = 0
     for task, levels, start in zip(tasks, counts, first, strict=False):
         area = levels[0]
         maps = parents[map_start : map_start + sum(levels[:-1])]
         map_start += len(maps)
-        maps[area:] = task.upper
-        token = np.add(task.token, start, dtype=np.int64)
-        parent = maps[:area]
+        of_pixels = maps[:area]
         for begin, end in jobs(area):
             here = slice(begin, end)
-            finishing.append((task.labels[here], token, parent[here], task.cluster[here]))
-    for_each(lambda job: finish_pixels(*job), finishing)
+            read, written = (task.labels[here], task.token), (of_pixels[here], task.cluster[here])
+            finishing.append(partial(finish_pixels, *read, start, *written))
+        finishing.append(partial(np.copyto, maps[area:], task.upper))
+    for_each(lambda job: job(), finishing)
     flat = np.concatenate([task.counts for task in tasks])
     depths = np.array([len(levels) - 1 for levels in counts], np.int64)
     parent, counted, num_levels = map(torch.from_numpy, (parents, flat, depths))
