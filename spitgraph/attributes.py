@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -42,7 +43,7 @@ class Attribute:
     meaning: str
     numbers: bool = False
 
-    @property
+    @cached_property
     def counts(self) -> str:
         """The letter of what there is one entry for."""
         return next(dim for dim in self.shape.split() if dim in COUNTS)

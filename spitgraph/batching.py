@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 from torch_geometric.data.storage import GlobalStorage
@@ -18,6 +19,7 @@ from spitgraph.attributes import (
     OF_TOKENS,
     NotHeldError,
 )
+from spitgraph.tensors import integers
 
 if TYPE_CHECKING:
     from spitgraph.data import TokenData
@@ -74,6 +76,13 @@ def use_token_storage(tokens: "TokenData") -> None:
         tokens._store[name] = value
 
 
+def another_empty(tokens: "TokenData") -> "TokenData":
+    """A graph like an empty one: to have PyG make it takes as long as some kernels."""
+    made: TokenData = object.__new__(type(tokens))
+    made.__dict__.update(tokens.__dict__, _store=TokenStorage(_parent=made))
+    return made
+
+
 def fill(tokens: "TokenData", attributes: Mapping[str, Tensor]) -> None:
     """Give a graph attributes that it has not, at once: one by one takes PyG as long as φ."""
     tokens._store._mapping.update(attributes)
@@ -83,6 +92,11 @@ def forget_what_is_derived(tokens: "TokenData") -> None:
     """Drop PyG's cache of what belongs to the nodes: `weights_only` refuses its type."""
     for store in tokens.stores:
         store.__dict__.pop("_cached_attr", None)
+
+
+def numbered(count: int) -> Int64[Tensor, " N"]:
+    """0 … N − 1, on the CPU."""
+    return torch.from_numpy(np.arange(count))
 
 
 def filled_batch(
@@ -96,23 +110,22 @@ def filled_batch(
         counts: For each letter of `spitgraph.attributes.COUNTS`, how many each image has.
     """
     device = attributes["cluster"].device
-    token = torch.arange(sum(counts["N"]), device=device)
-    attributes = {**attributes, "token": token}
-    fill(batch, attributes)
-    num_nodes = counts["N"]
+    num_nodes, num_graphs = counts["N"], len(counts["N"])
     starts = {
-        letter: torch.tensor(list(accumulate(of_images, initial=0)), device="cpu")
+        letter: integers([*accumulate(of_images, initial=0)])
         for letter, of_images in counts.items()
     }
-    batch.batch = torch.from_numpy(np.arange(len(num_nodes)).repeat(num_nodes)).to(device)
-    batch.ptr = starts["N"].to(device)
-    batch._num_graphs = len(num_nodes)
-    none = torch.zeros(len(num_nodes), dtype=torch.int64, device="cpu")
+    image = torch.from_numpy(np.arange(num_graphs).repeat(num_nodes))
+    attributes = {**attributes, "token": numbered(len(image)).to(device)}
+    of_nodes = {"batch": image.to(device), "ptr": starts["N"].to(device)}
+    fill(batch, {**attributes, **of_nodes})
+    first, none = starts["N"][:-1], integers([0] * num_graphs)
     kinds = {name: ATTRIBUTES[name] for name in attributes}
-    batch._slice_dict = {name: starts[kind.counts] for name, kind in kinds.items()}
-    batch._inc_dict = {
-        name: starts["N"][:-1] if kind.numbers else none for name, kind in kinds.items()
-    }
+    batch._store.__dict__.update(
+        _num_graphs=num_graphs,
+        _slice_dict={name: starts[kind.counts] for name, kind in kinds.items()},
+        _inc_dict={name: first if kind.numbers else none for name, kind in kinds.items()},
+    )
     return batch
 
 

@@ -14,11 +14,13 @@ from spitgraph.batching import (
     SAVED_TYPES,
     RegionSizes,
     TokenStorage,
+    another_empty,
     check_slices,
     fill,
     filled_batch,
     forget_what_is_derived,
     is_batched,
+    numbered,
     use_token_storage,
     without_attribute,
 )
@@ -26,6 +28,7 @@ from spitgraph.grid import rgb_pixels
 from spitgraph.hierarchy import Hierarchy
 from spitgraph.pixel_map import PIXEL_MAP, map_counts, number_tokens, stored, stored_sizes
 from spitgraph.regions import describe_regions
+from spitgraph.tensors import integers
 
 #: What a `TokenData` computes or checks when asked.
 DERIVED = PIXEL_MAP | {"size", "tree", "parents", "seg"}
@@ -232,11 +235,12 @@ TokenData.__doc__ = f"{TokenData.__doc__}\n{documented()}"
 
 def empty_batch() -> TokenData:
     """A batch without images, to be filled; saved batches name it as what they are made by."""
-    return Batch(_base_cls=TokenBatch)
+    return another_empty(_NO_IMAGES)
 
 
-#: PyG's type of batches of `TokenData`; named once, it need not be looked for in every call.
+#: PyG's type of batches of `TokenData`.
 TokenBatch = type(Batch(_base_cls=TokenData))
+_NO_IMAGES, _NO_TOKENS = Batch(_base_cls=TokenBatch), TokenData()
 
 # what a saved TokenData or Batch names, so that torch.load(..., weights_only=True) takes it
 torch.serialization.add_safe_globals(
@@ -262,6 +266,7 @@ def tokens_from_hierarchy(
     """
     counts = hierarchy.image_counts
     num_nodes = [levels[-1] for levels in counts]
+    level_sizes = [count for levels in counts for count in levels[:-1]]
     regions = describe_regions([image.detach() for image in images], hierarchy.cluster, num_nodes)
     pixels = regions.pixels
     if any(image.requires_grad for image in images):
@@ -271,15 +276,15 @@ def tokens_from_hierarchy(
         **regions._asdict(),
         "pixels": pixels,
         "cluster": hierarchy.cluster,
-        "image_size": torch.tensor([image.shape[1:] for image in images], device=device),
+        "image_size": integers([image.shape[1:] for image in images]).to(device),
         "hierarchy": hierarchy.parent,
-        "level_sizes": torch.tensor(hierarchy.level_sizes, dtype=torch.int64, device=device),
+        "level_sizes": integers(level_sizes).to(device),
         "num_levels": hierarchy.num_levels.to(device),
     }
     attributes = {name: known[name] for name in ATTRIBUTES if name in known}
     if not is_batch:
-        tokens = TokenData()
-        fill(tokens, {**attributes, "token": torch.arange(num_nodes[0], device=device)})
+        tokens = another_empty(_NO_TOKENS)
+        fill(tokens, {**attributes, "token": numbered(num_nodes[0]).to(device)})
         return tokens
     return filled_batch(
         empty_batch(),

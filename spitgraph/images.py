@@ -100,7 +100,7 @@ def checked_images(images: ImagesLike) -> tuple[list[Shaped[Tensor, "3 _H _W"]],
                 f"image {index}: expected all images on one device, got it on {image.device} and "
                 f"image 0 on {raw[0].device} (arrays, PIL images and files are on the CPU)"
             )
-    return _checked_rgb(raw, list(images), is_batch=True), True
+    return _checked_rgb(raw, images, is_batch=True), True
 
 
 def load_image(image: ImageLike) -> Float[Tensor, "3 H W"]:
@@ -186,7 +186,7 @@ def unit_rgb(image: Shaped[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
 
 
 def _checked_rgb(
-    raw: list[Tensor], sources: Sequence[Any], *, is_batch: bool
+    raw: list[Tensor], sources: Sequence[Any] | Tensor, *, is_batch: bool
 ) -> list[Shaped[Tensor, "3 _H _W"]]:
     """Raw images [C, H, W] as RGB, uint8 or float32, once floats are known to lie in [0, 1]."""
     if is_transformed(raw[0].detach()) or any(map(is_transformed, raw)):

@@ -23,39 +23,22 @@ def token_of_region(deep: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def tokens_of_pixels(
-    labels: np.ndarray, token: np.ndarray, begin: int, end: int, cluster: np.ndarray
-) -> None:
-    """Write the tokens of the pixels in [begin, end), numbered within their image.
-
-    Args:
-        labels: [P] uint32, regions of level 1.
-        token: [n] uint32, token of each of them.
-        begin: First pixel.
-        end: Behind the last.
-        cluster: [P] int64, written.
-    """
-    for p in range(begin, end):
-        cluster[p] = token[labels[p]]
-
-
-@kernel
 def finish_pixels(
-    labels: np.ndarray, first: int, begin: int, end: int, parent: np.ndarray, cluster: np.ndarray
+    labels: np.ndarray, token: np.ndarray, first: int, parent: np.ndarray, cluster: np.ndarray
 ) -> None:
-    """What is known of the pixels in [begin, end) once all images of the batch are contracted.
+    """What is known of some pixels once all images of the batch are contracted.
 
     Args:
-        labels: [P] uint32, regions of level 1.
+        labels: [k] uint32, their regions of level 1.
+        token: [n] uint32, token of each region, numbered within the image.
         first: First token of the image in the batch.
-        begin: First pixel.
-        end: Behind the last.
-        parent: [P] int64, written: regions of level 1; or none.
-        cluster: [P] int64, tokens, numbered over the batch from now on.
+        parent: [k] int64, written: regions of level 1; or none.
+        cluster: [k] int64, written: tokens, numbered over the batch.
     """
-    if len(parent) > 0:
-        for p in range(begin, end):
+    if len(parent) == 0:
+        for p in range(len(labels)):
+            cluster[p] = first + np.int64(token[labels[p]])
+    else:  # in one loop: labels are read once
+        for p in range(len(labels)):
             parent[p] = labels[p]
-    if first > 0:
-        for p in range(begin, end):
-            cluster[p] += first
+            cluster[p] = first + np.int64(token[labels[p]])

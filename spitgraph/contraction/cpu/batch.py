@@ -5,7 +5,7 @@ threads work together, step by step.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Int32, Int64, Shaped
 from torch import Tensor
 
-from spitgraph.contraction.cpu.assemble import finish_pixels, token_of_region, tokens_of_pixels
+from spitgraph.contraction.cpu.assemble import finish_pixels, token_of_region
 from spitgraph.contraction.cpu.hierarchy import contract_image
 from spitgraph.contraction.cpu.weights import CODES
 from spitgraph.contraction.cpu.work import Image, Memory, working_memory
@@ -142,7 +142,7 @@ def contract(
         largest = max(len(task.labels) for task in small), max(task.width for task in small)
         threads = min(torch.get_num_threads(), len(small))
         memories = [wanted.memory(*largest, arena=arena) for _ in range(threads)]
-        for_each(partial(work_alone, deque(small), deque[Task](), wanted), memories)
+        for_each(partial(work_alone, deque(small), wanted), memories)
     for task in tasks:
         if len(task.labels) > limit:
             work_together(task, wanted, arena)
@@ -185,14 +185,11 @@ def values_in_order(image: Shaped[Tensor, "3 H W"]) -> np.ndarray:
     return image.contiguous().numpy().reshape(3, -1)
 
 
-def work_alone(waiting: deque, contracted: deque, wanted: Wanted, memory: Memory) -> None:
-    """One thread: whole images, as long as there are any; then what is left to do of them."""
+def work_alone(waiting: deque, wanted: Wanted, memory: Memory) -> None:
+    """One thread: whole images, as long as there are any."""
     while (task := next_of(waiting)) is not None:
         image = wanted.image(task)
         keep(task, *contract_image(0, image, memory, task.labels, *wanted.stop))
-        contracted.append(task)
-    while (task := next_of(contracted)) is not None:
-        tokens_of_pixels(task.labels, task.token, 0, len(task.labels), task.cluster)
 
 
 def next_of(tasks: deque) -> Task | None:
@@ -226,7 +223,6 @@ def work_together(task: Task, wanted: Wanted, arena: Arena) -> None:
             keep(task, *results)
 
     for_each(contribute, range(threads), stop=partial(send_home, memory.board))
-    for_each(lambda job: tokens_of_pixels(task.labels, task.token, *job, task.cluster), jobs(area))
 
 
 def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:
@@ -234,15 +230,19 @@ def assembled(tasks: list[Task], cluster: Int64[Tensor, " P"]) -> Hierarchy:
     counts = [task.counts.tolist() for task in tasks]
     first = accumulate((levels[-1] for levels in counts), initial=0)
     parents = np.empty(sum(sum(levels[:-1]) for levels in counts), np.int64)
-    finishing: list[tuple[Any, ...]] = []
+    finishing: list[Callable[[], None]] = []
     map_start = 0
     for task, levels, start in zip(tasks, counts, first, strict=False):
         area = levels[0]
         maps = parents[map_start : map_start + sum(levels[:-1])]
         map_start += len(maps)
-        maps[area:] = task.upper
-        finishing += [(task.labels, start, *job, maps[:area], task.cluster) for job in jobs(area)]
-    for_each(lambda job: finish_pixels(*job), finishing)
+        of_pixels = maps[:area]
+        for begin, end in jobs(area):
+            here = slice(begin, end)
+            read, written = (task.labels[here], task.token), (of_pixels[here], task.cluster[here])
+            finishing.append(partial(finish_pixels, *read, start, *written))
+        finishing.append(partial(np.copyto, maps[area:], task.upper))
+    for_each(lambda job: job(), finishing)
     flat = np.concatenate([task.counts for task in tasks])
     depths = np.array([len(levels) - 1 for levels in counts], np.int64)
     parent, counted, num_levels = map(torch.from_numpy, (parents, flat, depths))

@@ -9,6 +9,8 @@ import numpy as np
 
 from spitgraph.kernels.cpu.jit import kernel, part
 
+#: Edges relabelled at a time.
+BLOCK = 1024
 #: Multipliers that spread the two ends over the table.
 _U, _V = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
 _0, _1, _16, _32 = np.uint32(0), np.uint32(1), np.uint32(16), np.uint64(32)
@@ -91,16 +93,24 @@ def merge_edges(label: np.ndarray, u: np.ndarray, v: np.ndarray, table: np.ndarr
     """
     table[:] = _NONE
     mask = np.uint32(len(table) - 1)
+    lows, highs = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
     written = 0
-    for e in range(len(u)):
-        a, b = label[u[e]], label[v[e]]
-        low, high = min(a, b), max(a, b)
-        slot = hash_pair(low, high) & mask
-        pair = (np.uint64(low) << _32) | np.uint64(high)
-        u[written] = low
-        v[written] = high
-        written += (low != high) & (table[slot] != pair)
-        table[slot] = pair
+    for start in range(0, len(u), BLOCK):
+        ends_u, ends_v = u[start : start + BLOCK], v[start : start + BLOCK]
+        found = _0  # of edges between two clusters: only these are looked for in the table
+        for e in range(len(ends_u)):
+            a, b = label[ends_u[e]], label[ends_v[e]]
+            lows[found], highs[found] = min(a, b), max(a, b)
+            found += _1 if a != b else _0
+        low, high = u[written:], v[written:]
+        kept = _0
+        for k in range(found):
+            slot = hash_pair(lows[k], highs[k]) & mask
+            pair = (np.uint64(lows[k]) << _32) | np.uint64(highs[k])
+            low[kept], high[kept] = lows[k], highs[k]
+            kept += _1 if table[slot] != pair else _0
+            table[slot] = pair
+        written += np.int64(kept)
     return written
 
 

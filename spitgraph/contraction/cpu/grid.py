@@ -112,11 +112,7 @@ def break_ties(here: np.ndarray, row: int, width: int, tied: np.ndarray) -> None
         width: W.
         tied: [W] uint32, working memory: columns of the pixels in question.
     """
-    found = _0
-    for x in range(width):
-        tied[found] = x
-        found += _1 if here[x] & (here[x] - _ONE) else _0
-    for k in range(found):
+    for k in range(columns_in_question(here, tied)):
         directions = here[tied[k]]
         p = row + np.int64(tied[k])
         chosen, highest = np.uint8(0), LOWEST
@@ -132,6 +128,16 @@ def break_ties(here: np.ndarray, row: int, width: int, tied: np.ndarray) -> None
             rank = edge_priority(p, p + width)
             chosen = np.uint8(DOWN) if rank > highest else chosen
         here[tied[k]] = chosen
+
+
+@kernel
+def columns_in_question(here: np.ndarray, columns: np.ndarray) -> int:
+    """Write the columns [W] uint32 of pixels with several directions; how many there are."""
+    found = _0
+    for x in range(len(here)):
+        columns[found] = x
+        found += _1 if here[x] & (here[x] - _ONE) else _0
+    return np.int64(found)
 
 
 @kernel

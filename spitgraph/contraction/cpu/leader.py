@@ -17,6 +17,7 @@ from spitgraph.contraction.cpu.phases import (
     POOL_TREES,
     ZERO,
     chunk_features,
+    is_lab,
     means,
     totals_from,
 )
@@ -157,7 +158,7 @@ def cut_edges(image: Image, direction: np.ndarray, num_regions: int) -> None:
         num_regions: At most as many as there are pixels.
     """
     pixels = image.height * image.width
-    memory = np.empty((3, pixels if image.features_q.shape[1] == 0 else 0), np.int32)
+    memory = np.empty((3, pixels if is_lab(image) else 0), np.int32)
     features_q, origin = chunk_features(image, ZERO, pixels, memory)
     weight = np.empty(pixels)
     choose_directions(

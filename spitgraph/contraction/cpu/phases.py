@@ -8,6 +8,7 @@ import numpy as np
 
 from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
 from spitgraph.contraction.cpu.connect import connect_pixels, merge_edges
+from spitgraph.contraction.cpu.distances import choose_nearest, distances_serve
 from spitgraph.contraction.cpu.grid import choose_directions
 from spitgraph.contraction.cpu.reduce import (
     Totals,
@@ -122,6 +123,18 @@ def grow(
     features_q, origin = chunk_features(image, begin, end, work.lab[worker])
     if is_cut:
         copy(work.cut[begin:end], direction)
+    elif is_lab(image) and distances_serve(image.code, image.compactness):
+        choose_nearest(
+            features_q,
+            origin,
+            image.height,
+            width,
+            image.code,
+            image.compactness,
+            begin,
+            end,
+            direction,
+        )
     else:
         choose_directions(
             features_q,
@@ -148,6 +161,12 @@ def grow(
         copy_totals(pooled, count, now, place)
 
 
+@part
+def is_lab(image: Image) -> bool:
+    """Whether Lab is compared, whose features follow from the picture."""
+    return image.features_q.shape[1] == 0
+
+
 @kernel
 def chunk_features(
     image: Image, begin: int, end: int, memory: np.ndarray
@@ -156,7 +175,7 @@ def chunk_features(
 
     `memory` [3, …] int32 is for Lab that is yet to be computed.
     """
-    if image.features_q.shape[1] > 0:
+    if not is_lab(image):
         return image.features_q, ZERO
     first = max(begin - image.width, 0)
     last = min(end + image.width, image.height * image.width)

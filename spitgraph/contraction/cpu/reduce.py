@@ -34,8 +34,9 @@ def clear(first: int, last: int, totals: Totals) -> None:
     sums, size, box = totals
     for a in range(first, last):
         size[a] = 0
-        for c in range(sums.shape[1]):
-            sums[a, c] = 0
+    flat = sums[first:last].reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = 0
     if len(box) > 0:
         for a in range(first, last):
             box[a, 0], box[a, 1], box[a, 2], box[a, 3] = FAR, FAR, 0, 0
@@ -128,7 +129,7 @@ def pool_regions(
         How many are left over.
     """
     listed = 0
-    for v in range(begin, end):
+    for v in range(np.uint32(begin), np.uint32(end)):  # as in `select`
         if label[v] < first:
             left_over[listed] = v
             listed += 1
@@ -174,10 +175,13 @@ def mean_features(
     begin: int, end: int, sums: np.ndarray, size: np.ndarray, mean: np.ndarray
 ) -> None:
     """Write mean features [n, C] float64 of the regions in [begin, end)."""
-    for a in range(begin, end):
-        pixels = np.float64(size[a])
+    for a in range(np.uint32(begin), np.uint32(end)):
         for c in range(sums.shape[1]):
-            mean[a, c] = np.float64(sums[a, c]) / pixels * UNIT
+            mean[a, c] = np.float64(size[a])
+    # one loop over all numbers: many divisions at a time
+    flat, flat_sums = mean[begin:end].reshape(-1), sums[begin:end].reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = np.float64(flat_sums[i]) / flat[i] * UNIT
 
 
 @kernel

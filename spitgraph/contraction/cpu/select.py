@@ -5,6 +5,7 @@ whose roots are pairs that point at each other; pointer doubling finds them. Wri
 branches where a processor could not foresee them.
 
 Regions come in chunks [begin, end). What leaves a chunk is listed, and put right by one thread.
+Loops over them count in unsigned numbers: with others, each index might be one from the end.
 """
 
 import numpy as np
@@ -60,32 +61,66 @@ def strongest_edges(
         How many edges have an end elsewhere.
     """
     weight = np.empty(BLOCK)
+    inner_u, inner_v = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
     left = 0
     for start in range(0, len(u), BLOCK):
-        stop = min(start + BLOCK, len(u))
-        ends_u, ends_v, out = u[start:stop], v[start:stop], weight[: stop - start]
-        edge_weights(code, compactness, ends_u, ends_v, mean, size, box, out)
-        for i in range(len(out)):
-            a, b, w = ends_u[i], ends_v[i], out[i]
-            if min(a, b) < begin or max(a, b) >= end:
-                leaving[left] = start + i
-                left += 1
-                continue
-            best_a, best_b = best[a], best[b]
-            nearest_a, nearest_b = nearest[a], nearest[b]
-            # equals are rare, but for the same edge listed twice
-            if ((w == best_a) & (nearest_a != b)) | ((w == best_b) & (nearest_b != a)):
-                priority = edge_priority(a, b)
-                if w > best_a or (w == best_a and priority > edge_priority(a, nearest_a)):
-                    nearest[a] = b
-                if w > best_b or (w == best_b and priority > edge_priority(b, nearest_b)):
-                    nearest[b] = a
-            else:  # all was read before, so that no branch is needed
-                nearest[a] = b if w > best_a else nearest_a
-                nearest[b] = a if w > best_b else nearest_b
-            best[a] = max(w, best_a)
-            best[b] = max(w, best_b)
+        ends_u, ends_v = u[start : start + BLOCK], v[start : start + BLOCK]
+        if not (all_lie_in(ends_u, begin, end) and all_lie_in(ends_v, begin, end)):
+            inner = 0
+            for i in range(len(ends_u)):
+                a, b = ends_u[i], ends_v[i]
+                if min(a, b) < begin or max(a, b) >= end:
+                    leaving[left] = start + i
+                    left += 1
+                else:
+                    inner_u[inner], inner_v[inner] = a, b
+                    inner += 1
+            ends_u, ends_v = inner_u[:inner], inner_v[:inner]
+        weights = weight[: len(ends_u)]
+        edge_weights(code, compactness, ends_u, ends_v, mean, size, box, weights)
+        raise_to_strongest(ends_u, ends_v, weights, best, nearest)
     return left
+
+
+@kernel
+def all_lie_in(ends: np.ndarray, begin: int, end: int) -> bool:
+    """Whether the regions [k] uint32 are in [begin, end)."""
+    first, beyond = np.uint32(begin), np.uint32(end)
+    outside = np.uint8(0)
+    for i in range(len(ends)):
+        outside = np.uint8(outside | np.uint8((ends[i] < first) | (ends[i] >= beyond)))
+    return outside == 0
+
+
+@kernel
+def raise_to_strongest(
+    u: np.ndarray, v: np.ndarray, weight: np.ndarray, best: np.ndarray, nearest: np.ndarray
+) -> None:
+    """Raise `best` and `nearest` of the ends of some edges; see `strongest_edges`.
+
+    Args:
+        u: [k] uint32, one end of each edge.
+        v: [k] uint32, the other.
+        weight: [k] float64.
+        best: [n] float64, raised.
+        nearest: [n] uint32, changed with it.
+    """
+    for i in range(len(weight)):
+        a, b, w = u[i], v[i], weight[i]
+        best_a, best_b = best[a], best[b]
+        nearest_a, nearest_b = nearest[a], nearest[b]
+        # equals are rare, but for the same edge listed twice
+        if ((w == best_a) & (nearest_a != b)) | ((w == best_b) & (nearest_b != a)):
+            priority = edge_priority(a, b)
+            if w > best_a or (w == best_a and priority > edge_priority(a, nearest_a)):
+                nearest[a] = b
+            if w > best_b or (w == best_b and priority > edge_priority(b, nearest_b)):
+                nearest[b] = a
+        else:  # all was read before, so that no branch is needed
+            nearest[a] = b if w > best_a else nearest_a
+            nearest[b] = a if w > best_b else nearest_b
+        best[a] = max(w, best_a)
+        best[b] = max(w, best_b)
 
 
 @kernel
@@ -115,7 +150,7 @@ def choose(
     """
     mean_size, deviation = moments
     merging = 0
-    for v in range(begin, end):
+    for v in range(np.uint32(begin), np.uint32(end)):
         merges = best[v] != NO_EDGE
         if size[v] > 1 and deviation > 0:
             merges &= best[v] >= self_loop_weight(v, size, box, mean_size, deviation, compactness)
@@ -212,19 +247,21 @@ def find_roots(begin: int, end: int, pointer: np.ndarray, crossing: np.ndarray) 
     Returns:
         How many regions point out of the chunk.
     """
+    first, beyond = np.uint32(begin), np.uint32(end)
     crossed = 0
-    for v in range(begin, end):
+    for v in range(first, beyond):
         u = pointer[v]
-        if u < begin or u >= end:
+        if u < first or u >= beyond:
             crossing[0, crossed], crossing[1, crossed] = v, u
             crossed += 1
             pointer[v] = v
         else:
             back = pointer[u]
             pointer[v] = v if (back == v) & (v < u) else u
-    for v in range(begin, end):
+    for v in range(first, beyond):
         pointer[v] = pointer[pointer[v]]
-    for v in range(end - 1, begin - 1, -1):
+    for k in range(beyond - first):
+        v = np.uint32(beyond - 1 - k)
         pointer[v] = pointer[pointer[v]]
     return crossed
 
@@ -239,10 +276,11 @@ def number_by_first(begin: int, end: int, root: np.ndarray, label: np.ndarray) -
         root: [n] uint32, from every region a step towards the root of its tree.
         label: [n] uint32, written: number of each region's tree.
     """
-    for v in range(begin, end):
+    first, beyond = np.uint32(begin), np.uint32(end)
+    for v in range(first, beyond):
         label[v] = _NONE
     found = np.uint32(0)
-    for v in range(begin, end):
+    for v in range(first, beyond):
         r = root[v]
         while root[r] != r:
             r = root[r]

@@ -6,7 +6,7 @@ level 0 they are those for pixels, which make no list of edges: that level is a 
 
 import numpy as np
 
-from spitgraph.contraction.cpu import connect, grid, reduce, select, trees, weights
+from spitgraph.contraction.cpu import connect, distances, grid, reduce, select, trees, weights
 from spitgraph.contraction.cpu.reduce import Totals
 from spitgraph.contraction.naive import Box, Edge, Level
 from spitgraph.settings import Settings
@@ -50,10 +50,12 @@ def choose(level: Level, settings: Settings, weight: list[float], loop: list[flo
     )
     if level.number == 0:
         height, width = shape(level)
-        direction, best = np.empty(n, np.uint8), np.empty(n)
-        grid.choose_directions(
-            features_of(level), 0, height, width, code, compactness, 0, n, direction, best
-        )
+        features_q, direction = features_of(level), np.empty(n, np.uint8)
+        given = (features_q, 0, height, width, code, compactness, 0, n, direction)
+        if are_like_lab(features_q) and distances.distances_serve(code, compactness):
+            distances.choose_nearest(*given)
+        else:
+            grid.choose_directions(*given, np.empty(n))
         return [p + (grid.neighbour_offset(d, width) if d else 0) for p, d in enumerate(direction)]
     _, size, box = totals_of(level)
     best, nearest = np.full(n, weights.NO_EDGE), np.zeros(n, np.uint32)
@@ -136,6 +138,13 @@ def shape(level: Level) -> tuple[int, int]:
 def features_of(level: Level) -> np.ndarray:
     """[C, n] int32, of pixels."""
     return np.array(level.sums, np.int32).T.copy()
+
+
+def are_like_lab(features_q: np.ndarray) -> bool:
+    """Whether these are three features, of no more steps than those of Lab."""
+    return len(features_q) == 3 and bool(
+        (abs(features_q.astype(np.int64)) <= distances.MOST_STEPS).all()
+    )
 
 
 def totals_of(level: Level) -> Totals:

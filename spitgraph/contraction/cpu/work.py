@@ -222,7 +222,22 @@ def arrays_of(dense: np.ndarray, sparse: np.ndarray, layout: np.ndarray) -> Work
     )
 
 
-def working_memory(
+def working_memory(*of: Any, arena: Arena | None = None, **kinds: Any) -> Memory:
+    """Memory for any image of some size; of most of it only the first part is touched.
+
+    Args:
+        of: See `layout`, as `kinds` are.
+        kinds: Those by name.
+        arena: Where to take it from.
+    """
+    dense, sparse, numbers = layout(*of, **kinds)
+    memory = Memory(dense.allocate(arena), sparse.allocate(arena), numbers)
+    memory.board[:] = CLOSED, 0, 0, 0
+    return memory
+
+
+@lru_cache(maxsize=64)
+def layout(
     num_pixels: int,
     width: int,
     num_regions: int,
@@ -233,9 +248,8 @@ def working_memory(
     chunks: int = 1,
     rows: int = 0,
     threads: int = 1,
-    arena: Arena | None = None,
-) -> Memory:
-    """Memory for any image of up to `num_pixels`; of most of it only the first part is touched.
+) -> tuple[Block, Block, np.ndarray]:
+    """The blocks of arrays that are touched and of sparse ones; offset and shape of each array.
 
     `chunks` of up to `rows` rows are for images of this size only; one chunk is for smaller ones.
 
@@ -249,7 +263,6 @@ def working_memory(
         chunks: P.
         rows: Of pixels in a chunk.
         threads: Of the team.
-        arena: Where to take it from.
     """
     chunk = num_pixels if chunks == 1 else rows * width
     # every pixel merges, or just enough of them; trees that end at a chunk's border are more
@@ -257,7 +270,7 @@ def working_memory(
     regions = min(num_pixels, most_regions)
     own = 0 if chunks == 1 else chunk  # a chunk alone works in the image's arrays
     around = 0 if chunks == 1 else 2 * width
-    dimensions = {
+    sizes = {
         "n": num_pixels,
         "2n": 2 * num_pixels,
         "n_cut": num_pixels if num_regions else 0,
@@ -275,16 +288,6 @@ def working_memory(
         "threads": threads,
         "table": table_size(width),
     }
-    dense, sparse, numbers = layout(tuple(dimensions.items()))
-    memory = Memory(dense.allocate(arena), sparse.allocate(arena), numbers)
-    memory.board[:] = CLOSED, 0, 0, 0
-    return memory
-
-
-@lru_cache(maxsize=64)
-def layout(dimensions: tuple[tuple[str, int], ...]) -> tuple[Block, Block, np.ndarray]:
-    """The blocks of arrays that are touched and of sparse ones; offset and shape of each array."""
-    sizes = dict(dimensions)
     shapes = [tuple(_sized(d, sizes) for d in row.shape.split()) for row in TABLE.values()]
     blocks = [
         Block.of(

@@ -45,7 +45,10 @@ def for_each(
         stop: Called after an exception, once or more, for those that would wait for others.
     """
     stop = stop or _nothing
-    waiting = list(reversed(list(items)))
+    waiting = list(items)
+    if min(torch.get_num_threads(), len(waiting)) < 2:
+        return one_by_one(job, waiting, stop)
+    waiting.reverse()
     errors: list[BaseException] = []
 
     def abandon(error: BaseException) -> None:
@@ -83,6 +86,16 @@ def for_each(
             raise errors[0]
         finally:
             errors.clear()  # they hold this frame, and it them
+
+
+def one_by_one(job: Callable[[Any], None], items: list[Any], stop: Callable[[], None]) -> None:
+    """The same by the caller alone."""
+    try:
+        for item in items:
+            job(item)
+    except BaseException:
+        stop()
+        raise
 
 
 def _nothing() -> None:

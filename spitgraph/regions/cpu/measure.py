@@ -64,7 +64,7 @@ def measure_rows(
     here, below = np.empty(width, np.uint32), np.empty(width, np.uint32)
     one = np.empty(2 * width, np.uint32)
     other = np.empty(2 * width, np.uint32)
-    breaks = np.empty(width + 1, np.uint32)
+    differ, breaks = np.empty(width, np.uint8), np.empty(width + 1, np.uint32)
     pair = np.empty(1024, np.uint64)
     length = np.empty(1024, np.int64)
     stride = np.uint32(pixel_stride)
@@ -113,35 +113,38 @@ def measure_rows(
                 green += steps[3 * x + 1]
                 blue += steps[3 * x + 2]
                 along[x + 1, 0], along[x + 1, 1], along[x + 1, 2] = red, green, blue
-        found = _0
         for x in range(width - 1):
-            breaks[found] = x
-            found += _1 if here[x] != here[x + 1] else _0
+            differ[x] = here[x] != here[x + 1]
+        found = list_places(differ[: width - 1], breaks)
         breaks[found] = width - 1
         for i in range(found):
             one[i], other[i] = here[breaks[i]], here[breaks[i] + _1]
-        first = 0
+        first = _0
         for i in range(found + _1):  # run by run of pixels of the same region
-            last = np.int64(breaks[i]) + 1
+            last = breaks[i] + _1
+            start, stop = np.int64(first), np.int64(last)
             r = here[first]
-            sums[r, 0] += (first + last - 1) * (last - first) // 2
-            sums[r, 1] += y * (last - first)
+            sums[r, 0] += (start + stop - 1) * (stop - start) // 2
+            sums[r, 1] += y * (stop - start)
             sums[r, 2] += along[last, 0] - along[first, 0]
             sums[r, 3] += along[last, 1] - along[first, 1]
             sums[r, 4] += along[last, 2] - along[first, 2]
-            sums[r, 5] += last - first
-            box[r, 0] = min(box[r, 0], first)
+            sums[r, 5] += stop - start
+            box[r, 0] = min(box[r, 0], start)
             box[r, 1] = min(box[r, 1], y)
-            box[r, 2] = max(box[r, 2], last)
+            box[r, 2] = max(box[r, 2], stop)
             box[r, 3] = y + 1
-            first = last
+            first = np.uint32(last)
         if row + width < len(cluster):
             row_cluster = cluster[row + width : row + 2 * width]
             for x in range(width):
                 below[x] = row_cluster[x] - first_region
             for x in range(width):
-                one[found], other[found] = here[x], below[x]
-                found += _1 if here[x] != below[x] else _0
+                differ[x] = here[x] != below[x]
+            over = list_places(differ, breaks)
+            for i in range(over):
+                one[found + i], other[found + i] = here[breaks[i]], below[breaks[i]]
+            found += over
         if written + 2 * width > len(pair):
             pair = np.concatenate((pair, np.empty(len(pair) + 2 * width, np.uint64)))
             length = np.concatenate((length, np.empty(len(length) + 2 * width, np.int64)))
@@ -158,3 +161,13 @@ def measure_rows(
                 written += 1
             length[at] += 1
     return sums, pair[:written].copy(), length[:written].copy()
+
+
+@kernel
+def list_places(is_wanted: np.ndarray, place: np.ndarray) -> int:
+    """Write the places [≥ n] uint32 of those that are wanted [n] uint8; how many they are."""
+    found = _0
+    for x in range(len(is_wanted)):
+        place[found] = x
+        found += np.uint32(is_wanted[x])
+    return found

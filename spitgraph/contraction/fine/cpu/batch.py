@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Int32, Shaped
 from torch import Tensor
 
-from spitgraph.contraction.cpu.assemble import tokens_of_pixels
 from spitgraph.contraction.cpu.batch import Task, assembled, keep, next_of, prepared
 from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
 from spitgraph.contraction.fine.cpu.image import contract_image
@@ -67,7 +66,6 @@ def contract_task(task: Task, num_regions: int, room: np.ndarray) -> None:
             room,
         )
     keep(task, upper, counts)
-    tokens_of_pixels(task.labels, task.token, 0, area, task.cluster)
 
 
 def fine_features(task: Task, room: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
