@@ -25,7 +25,7 @@ class Borders(NamedTuple):
         length: [E] int32, pixel sides that they share.
         evidence: [E] int64, how different the pixels are on either side, summed.
         cost: [E] float64, what it costs to merge the two.
-        place: [≥ 4n] uint32, the table: which pair is there.
+        place: [≥ SPREAD · n + 1] uint32, the table: which pair is there.
     """
 
     u: np.ndarray

@@ -89,6 +89,7 @@ def contract_image(
     for stage in range(first, len(_HALVES)):
         target = _HALVES[stage] * num_regions // 2
         if n > target:
+            # a round in which all merge halves them, and so is the last one: it keeps nothing
             n, _ = merge_regions(
                 held[:n], merge_weights, width, right, below, target, labels, late, room
             )

@@ -14,8 +14,6 @@ from spitgraph.kernels.cpu.jit import kernel, part
 
 #: Pixels of every second row of a band: with those between, they stay in a processor's cache.
 BAND = 2**15
-#: Pixels of a phase side by side that are passed over together, where none is marked.
-BLOCK = 32
 
 
 class Frame(NamedTuple):
@@ -27,7 +25,7 @@ class Frame(NamedTuple):
     Attributes:
         label: [2·(H + 2)·S] int32, S = ⌈W / 2⌉ + 2, regions, −1 around the image.
         marked: As `label`, the last pass in which a pixel moved, or a neighbour across a side.
-        in_block: [H + 2, ⌈W / 2 / BLOCK⌉] int32, the same of any pixel in a block of a row.
+        in_row: [H + 2] int32, the same of any pixel in a row.
         place: [pixels of a phase in a band] int64, of those that move their places in `label`.
         pixel: The same in the image.
         source: As many int32, the regions that they leave.
@@ -36,7 +34,7 @@ class Frame(NamedTuple):
 
     label: np.ndarray
     marked: np.ndarray
-    in_block: np.ndarray
+    in_row: np.ndarray
     place: np.ndarray
     pixel: np.ndarray
     source: np.ndarray
@@ -90,7 +88,7 @@ def empty_frame(height: int, width: int, room: np.ndarray) -> tuple[Frame, np.nd
     frame = Frame(
         label.view(np.int32),
         marked.view(np.int32),
-        np.empty((height + 2, -(-((width + 1) // 2) // BLOCK)), np.int32),
+        np.empty(height + 2, np.int32),
         np.empty(most, np.int64),
         np.empty(most, np.int64),
         np.empty(most, np.int32),
@@ -104,7 +102,7 @@ def fill_frame(frame: Frame, labels: np.ndarray, height: int, width: int) -> Non
     """The regions [H·W] uint32 of an image, in which nothing has moved."""
     frame.label[:] = -1
     frame.marked[:] = 0
-    frame.in_block[:] = 0
+    frame.in_row[:] = 0
     for y in range(height):
         even, odd, row = rows_of(frame, labels, y, height, width)
         for x in range(len(odd)):
@@ -143,7 +141,6 @@ def flag_movable(
     label: np.ndarray,
     columns: Columns,
     start: int,
-    count: int,
     marked: np.ndarray,
     since: int,
     flags: np.ndarray,
@@ -154,12 +151,11 @@ def flag_movable(
     Args:
         label: See `Frame`.
         columns: Of the pixels.
-        start: Place of the first pixel.
-        count: How many pixels.
+        start: Place of the row's first pixel.
         marked: See `Frame`.
         since: See `find_moves`.
-        flags: [⌈count / 8⌉ · 8] uint8, written: 0; or 1, and 3 where it touches several regions.
-        others: [≥ count] int32, written: a region that it touches; its own if there is none.
+        flags: [≥ pixels] uint8, written: 0; or 1, and 3 where it touches several regions.
+        others: [≥ pixels] int32, written: a region that it touches; its own if there is none.
     """
     here, mark, least = label[start:], marked[start:], np.int32(since)
     above, below = label[start - columns.stride :], label[start + columns.stride :]
@@ -168,7 +164,7 @@ def flag_movable(
     behind_above = label[start + columns.right - columns.stride :]
     before_below = label[start + columns.left + columns.stride :]
     behind_below = label[start + columns.right + columns.stride :]
-    for x in range(count):
+    for x in range(columns.length):
         own, u, r, d, l = here[x], above[x], behind[x], below[x], before[x]  # noqa: E741
         # Whether the region's arc around the pixel begins there: see `rule.is_simple`.
         at_u = (u == own) & ((before_above[x] != own) | (l != own))
@@ -191,7 +187,7 @@ def flag_movable(
         movable = (mark[x] >= least) & (other != own) & odd & (many ^ 1)
         flags[x] = movable * (1 + 2 * several)
         others[x] = other
-    for x in range(count, len(flags)):
+    for x in range(columns.length, len(flags)):
         flags[x] = 0
 
 
@@ -254,18 +250,6 @@ def cheapest_other(
     return best, chosen
 
 
-@part
-def next_blocks(in_row: np.ndarray, since: int, begin: int) -> tuple[int, int]:
-    """The next blocks side by side that are marked with a pass or a later one: [first, behind)."""
-    first = begin
-    while first < len(in_row) and in_row[first] < since:
-        first += 1
-    behind = first
-    while behind < len(in_row) and in_row[behind] >= since:
-        behind += 1
-    return first, behind
-
-
 @kernel
 def find_moves(
     frame: Frame,
@@ -293,37 +277,30 @@ def find_moves(
         weights: [C] float64.
         known: [n, C + 2] float64; see `refine.update`.
     """
-    label, marked, in_block, places, pixels, source, target = frame
+    label, marked, in_row, places, pixels, source, target = frame
     channels = len(weights)
     flags = np.empty(-(-columns.length // 8) * 8, np.uint8)
     others = np.empty(len(flags), np.int32)
     movable = np.empty(len(flags), np.int32)
     found = np.uint32(0)
     for row in range(begin + below, end, 2):
-        behind = 0
-        while True:
-            first, behind = next_blocks(in_block[row + 1], since, behind)
-            if first == behind:
-                break
-            x = first * BLOCK
-            count = min(behind * BLOCK, columns.length) - x
-            start = columns.start + row * columns.stride + x
-            some = flags[: -(-count // 8) * 8]
-            flag_movable(label, columns, start, count, marked, since, some, others)
-            first_pixel = row * width + columns.first + 2 * x
-            for k in range(keep_flagged(some, movable)):
-                i = np.int64(movable[k])
-                place, pixel = start + i, first_pixel + 2 * i
-                own, other = label[place], others[i]
-                stays = distance(features_q, pixel, weights, known, own)
-                cost = distance(features_q, pixel, weights, known, other)
-                stays *= known[own, channels]
-                cost *= known[other, channels + 1]
-                if flags[i] > 1:
-                    cost, other = cheapest_other(
-                        label, columns, place, features_q, pixel, weights, known
-                    )
-                places[found], pixels[found] = place, pixel
-                source[found], target[found] = own, other
-                found += np.uint32(cost < stays)
+        if in_row[row + 1] < since:
+            continue
+        start = columns.start + row * columns.stride
+        flag_movable(label, columns, start, marked, since, flags, others)
+        for k in range(keep_flagged(flags, movable)):
+            x = np.int64(movable[k])
+            place, pixel = start + x, row * width + columns.first + 2 * x
+            own, other = label[place], others[x]
+            stays = distance(features_q, pixel, weights, known, own)
+            cost = distance(features_q, pixel, weights, known, other)
+            stays *= known[own, channels]
+            cost *= known[other, channels + 1]
+            if flags[x] > 1:
+                cost, other = cheapest_other(
+                    label, columns, place, features_q, pixel, weights, known
+                )
+            places[found], pixels[found] = place, pixel
+            source[found], target[found] = own, other
+            found += np.uint32(cost < stays)
     return np.int64(found)

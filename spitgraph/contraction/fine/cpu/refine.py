@@ -3,7 +3,6 @@
 import numpy as np
 
 from spitgraph.contraction.fine.cpu.moves import (
-    BLOCK,
     Columns,
     Frame,
     band_rows,
@@ -41,19 +40,15 @@ def move(
     frame: Frame, count: int, columns: Columns, width: int, now: int, changed: np.ndarray
 ) -> None:
     """So many pixels go to their new regions."""
-    label, marked, in_block, places, pixels, source, target = frame
-    last = (width - 1) // 2
+    label, marked, in_row, places, pixels, source, target = frame
     for k in range(count):
         place = places[k]
         label[place] = target[k]
         changed[source[k]] = changed[target[k]] = 1
         for step in (-columns.stride, columns.left, 0, columns.right, columns.stride):
             marked[place + step] = now
-        row, column = pixels[k] // width + 1, pixels[k] % width // 2
-        # which is that of the pixels above and below; beside it, it may be one less or more
-        for block in (max(column - 1, 0) // BLOCK, min(column + 1, last) // BLOCK):
-            for y in range(row - 1, row + 2):
-                in_block[y, block] = now
+        row = pixels[k] // width + 1
+        in_row[row - 1] = in_row[row] = in_row[row + 1] = now
 
 
 @kernel
