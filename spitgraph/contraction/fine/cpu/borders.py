@@ -13,6 +13,8 @@ from spitgraph.kernels.cpu.jit import kernel, part
 
 #: Places a region.
 SPREAD = 8
+#: Pairs at a time, when regions have merged.
+SOME = 512
 _NONE = np.uint32(2**32 - 1)
 
 
@@ -25,6 +27,7 @@ class Borders(NamedTuple):
         length: [E] int32, pixel sides that they share.
         evidence: [E] int64, how different the pixels are on either side, summed.
         cost: [E] float64, what it costs to merge the two.
+        fresh: [spans, 2] int32, from which to which pair costs are yet to be computed.
         place: [≥ SPREAD · n + 1] uint32, the table: which pair is there.
     """
 
@@ -33,26 +36,30 @@ class Borders(NamedTuple):
     length: np.ndarray
     evidence: np.ndarray
     cost: np.ndarray
+    fresh: np.ndarray
     place: np.ndarray
 
 
 @kernel
 def empty_borders(
-    num_regions: int, place: np.ndarray, room: np.ndarray
+    num_regions: int, old_count: int, place: np.ndarray, room: np.ndarray
 ) -> tuple[Borders, np.ndarray]:
-    """The borders of so many regions, with a table; and the room that is left."""
+    """The borders of so many regions, from so many pairs; and the room that is left."""
+    spans = max(-(-old_count // SOME), 1)
     most = 3 * num_regions
     u, room = take(room, 4 * most)
     v, room = take(room, 4 * most)
     length, room = take(room, 4 * most)
     evidence, room = take(room, 8 * most)
     cost, room = take(room, 8 * most)
+    fresh, room = take(room, 8 * spans)
     borders = Borders(
         u.view(np.uint32),
         v.view(np.uint32),
         length.view(np.int32),
         evidence.view(np.int64),
         cost.view(np.float64),
+        fresh.view(np.int32).reshape(spans, 2),
         place,
     )
     return borders, room
@@ -136,6 +143,7 @@ def list_borders(
                 borders.length[pair] += 1
                 borders.evidence[pair] += below[row + x]
                 count += pair == count
+    borders.fresh[0, 0], borders.fresh[0, 1] = 0, count
     return count
 
 
@@ -147,11 +155,11 @@ def merge_borders(
     num_regions: int,
     borders: Borders,
     room: np.ndarray,
-) -> tuple[int, int]:
-    """The borders of clusters of regions; how many pairs there are, and how many of them are old.
+) -> int:
+    """The borders of clusters of regions; how many pairs there are.
 
-    Those come first. A pair of regions that stay alone goes on as it is, and costs what it did: no
-    other can become the same.
+    A pair of regions that stay alone goes on as it is, and costs what it did: no other can become
+    the same. Some pairs are gone through at a time, so that all stay in the order of the image.
 
     Args:
         cluster: [old n] uint32, of each region; numbered by their first members.
@@ -162,28 +170,30 @@ def merge_borders(
         room: See `room`.
     """
     clear(borders, num_regions)
-    taken, room = take(room, 4 * num_regions)
-    members = taken.view(np.int32)
+    members = take(room, 4 * num_regions)[0].view(np.int32)
     members[:] = 0
     for r in range(len(cluster)):
         members[cluster[r]] += 1
-    others = take(room, 4 * old_count)[0].view(np.int32)
-    count, waiting = np.uint32(0), np.uint32(0)
-    for e in range(old_count):
-        a, b = cluster[old.u[e]], cluster[old.v[e]]
-        borders.u[count], borders.v[count] = a, b
-        borders.length[count], borders.evidence[count] = old.length[e], old.evidence[e]
-        borders.cost[count] = old.cost[e]
-        alone = members[a] + members[b] == 2
-        count += np.uint32((a != b) & alone)
-        others[waiting] = e
-        waiting += np.uint32((a != b) & (alone ^ 1))
-    end = SPREAD * num_regions + 1
-    total = np.int64(count)
-    for k in range(np.int64(waiting)):
-        e = others[k]
-        pair = find_pair(borders, total, end, cluster[old.u[e]], cluster[old.v[e]])
-        borders.length[pair] += old.length[e]
-        borders.evidence[pair] += old.evidence[e]
-        total += pair == total
-    return total, np.int64(count)
+    others = np.empty(SOME, np.int32)
+    end, count = SPREAD * num_regions + 1, 0
+    for start in range(0, old_count, SOME):
+        at, waiting = np.uint32(count), np.uint32(0)
+        for e in range(start, min(start + SOME, old_count)):
+            a, b = cluster[old.u[e]], cluster[old.v[e]]
+            borders.u[at], borders.v[at] = a, b
+            borders.length[at], borders.evidence[at] = old.length[e], old.evidence[e]
+            borders.cost[at] = old.cost[e]
+            alone = members[a] + members[b] == 2
+            at += np.uint32((a != b) & alone)
+            others[waiting] = e
+            waiting += np.uint32((a != b) & (alone ^ 1))
+        count = np.int64(at)
+        borders.fresh[start // SOME, 0] = count
+        for k in range(np.int64(waiting)):
+            e = others[k]
+            pair = find_pair(borders, count, end, cluster[old.u[e]], cluster[old.v[e]])
+            borders.length[pair] += old.length[e]
+            borders.evidence[pair] += old.evidence[e]
+            count += pair == count
+        borders.fresh[start // SOME, 1] = count
+    return count

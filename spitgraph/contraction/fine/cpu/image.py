@@ -168,18 +168,18 @@ def merge_regions(
     for r in range(n):
         region[r] = r
     here, there = take(room, len(room) // 2)
-    borders, _ = empty_borders(n, place, here)
-    count, old = list_borders(label, width, n, right, below, borders), 0
+    borders, _ = empty_borders(n, 0, place, here)
+    count = list_borders(label, width, n, right, below, borders)
     while n > target:
         all_merge = len(label) < _LEAST * n
         before = n
-        n = merge_round(borders, count, old, held[:n], weights, len(label), target, cluster, there)
+        n = merge_round(borders, count, held[:n], weights, len(label), target, cluster, there)
         for r in range(len(region)):
             region[r] = cluster[region[r]]
         pool(held[:before], cluster)
         if n > target:
-            merged, rest = empty_borders(n, place, there)
-            count, old = merge_borders(cluster[:before], borders, count, n, merged, rest)
+            merged, rest = empty_borders(n, count, place, there)
+            count = merge_borders(cluster[:before], borders, count, n, merged, rest)
             borders = merged
             here, there = there, here
             if all_merge:

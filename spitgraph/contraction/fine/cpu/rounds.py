@@ -4,7 +4,7 @@ import numpy as np
 
 from spitgraph.contraction.cpu.select import count_chosen_edges, find_roots, number_by_first
 from spitgraph.contraction.cpu.weights import edge_priority
-from spitgraph.contraction.fine.cpu.borders import Borders
+from spitgraph.contraction.fine.cpu.borders import SOME, Borders
 from spitgraph.contraction.fine.cpu.pixels import keep_cheapest
 from spitgraph.contraction.fine.cpu.room import take
 from spitgraph.contraction.fine.rule import (
@@ -23,8 +23,6 @@ _OF, _OUT_OF = SHARE
 _LEAST, _FEW = LEAST_MEAN_SIZE, FEW
 #: Of values of which each is split into those below and above one of them, before it is given up.
 _MOST_SPLITS = 100
-#: Pairs at a time: what is fetched of them stays in a processor's nearest cache.
-PAIRS = 256
 
 
 @kernel
@@ -49,38 +47,39 @@ def describe(held: np.ndarray, weights: np.ndarray, known: np.ndarray) -> None:
 
 
 @kernel
-def merge_costs(
-    borders: Borders, begin: int, end: int, known: np.ndarray, weights: np.ndarray
-) -> None:
-    """What it costs to merge the pairs in [begin, end); `known` is by `describe`.
+def merge_costs(borders: Borders, known: np.ndarray, weights: np.ndarray) -> None:
+    """What it costs to merge the pairs of which that is not known; `known` is by `describe`.
 
     What is known of the two is fetched for some pairs, then computed with for several at a time.
     """
     channels = len(weights)
-    a, b, distance, variation = np.empty((4, PAIRS))
-    for start in range(begin, end, PAIRS):
-        some = min(PAIRS, end - start)
-        us, vs = borders.u[start : start + some], borders.v[start : start + some]
-        for e in range(some):
-            u, v = us[e], vs[e]
-            d = 0.0
-            for c in range(channels):
-                step = known[u, c] - known[v, c]
-                d += np.float64(weights[c]) * (step * step)
-            distance[e] = d
-            variation[e] = known[u, channels] + known[v, channels]
-            a[e], b[e] = known[u, channels + 1], known[v, channels + 1]
-        length = borders.length[start : start + some]
-        evidence, out = borders.evidence[start : start + some], borders.cost[start : start + some]
-        for e in range(some):
-            out[e] = merge_cost(
-                a[e],
-                b[e],
-                distance[e],
-                variation[e],
-                np.float64(length[e]),
-                np.float64(evidence[e]),
-            )
+    a, b, distance, variation = np.empty((4, SOME))
+    for span in range(len(borders.fresh)):
+        start, end = np.int64(borders.fresh[span, 0]), np.int64(borders.fresh[span, 1])
+        while start < end:
+            some = min(SOME, end - start)
+            us, vs = borders.u[start : start + some], borders.v[start : start + some]
+            for e in range(some):
+                u, v = us[e], vs[e]
+                d = 0.0
+                for c in range(channels):
+                    step = known[u, c] - known[v, c]
+                    d += np.float64(weights[c]) * (step * step)
+                distance[e] = d
+                variation[e] = known[u, channels] + known[v, channels]
+                a[e], b[e] = known[u, channels + 1], known[v, channels + 1]
+            length, evidence = borders.length[start:], borders.evidence[start:]
+            out = borders.cost[start : start + some]
+            for e in range(some):
+                out[e] = merge_cost(
+                    a[e],
+                    b[e],
+                    distance[e],
+                    variation[e],
+                    np.float64(length[e]),
+                    np.float64(evidence[e]),
+                )
+            start += some
 
 
 @part
@@ -179,7 +178,6 @@ def choose_mutual(
 def merge_round(
     borders: Borders,
     count: int,
-    known_costs: int,
     held: np.ndarray,
     weights: np.ndarray,
     num_pixels: int,
@@ -192,7 +190,6 @@ def merge_round(
     Args:
         borders: Who touches whom.
         count: Pairs that do.
-        known_costs: So many of these, the first, have their costs.
         held: [n, C + 2] int64; see `describe`.
         weights: [C] int64.
         num_pixels: Of the image.
@@ -203,7 +200,7 @@ def merge_round(
     n = len(held)
     known = take(room, 8 * held.size)[0].view(np.float64).reshape(held.shape)
     describe(held, weights, known)
-    merge_costs(borders, known_costs, count, known, weights)
+    merge_costs(borders, known, weights)
     taken, room = take(room, 8 * n)  # where `known` was
     best = taken.view(np.float64)
     taken, room = take(room, 4 * n)
