@@ -29,6 +29,7 @@ event.register("numba:compile", Listener())
 from spitgraph import (
     InterpolationExtractor, PatchTokenizer, SuperpixelTokenizer, VoronoiTokenizer, kernels)
 from spitgraph.contraction.cpu import batch
+from spitgraph.contraction.fine.cpu import batch as fine
 from spitgraph.corpus.row import row_of, tokens_of
 from spitgraph.corpus.schema import Layout
 from spitgraph.kernels.pipelines import PIPELINES
@@ -56,7 +57,8 @@ options = [
 ]
 for limits in ((2**19, 2**17, 2**14), (1, 1, 12)):
     batch.LARGE, batch.LARGE_OF_FEW, batch.LEAST = limits
-    regions.LARGE, regions.LARGE_OF_FEW = limits[:2]
+    for module in (fine, regions):
+        module.LARGE, module.LARGE_OF_FEW = limits[:2]
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
         for option in options:

@@ -27,10 +27,11 @@ def features(draw, max_side=12):
     return torch.tensor(pixels) * (4096 // max(shades, 1)), height, width
 
 
-def fused(features_q, height, width, num_regions, labels, room):
+def fused(features_q, height, width, num_regions, labels, room, is_shared):
     """`contract_image` of the kernels, with so many bytes to work in."""
     pytest.importorskip("numba")
-    from spitgraph.contraction.fine.cpu.image import contract_image
+    from spitgraph.contraction.fine.cpu.image import ALONE, contract_image
+    from spitgraph.contraction.fine.cpu.together import TOGETHER
 
     return contract_image(
         features_q.int().numpy(),
@@ -42,6 +43,7 @@ def fused(features_q, height, width, num_regions, labels, room):
         labels,
         np.empty((2, height * width), np.int32),
         np.empty(room, np.uint8),
+        TOGETHER if is_shared else ALONE,
     )
 
 
@@ -114,12 +116,16 @@ def test_costs_and_choices(extensions, drawn):
 def test_order_statistic(values, data):
     """Every rank, of ties too, and what is left of the values is what was there."""
     pytest.importorskip("numba")
-    from spitgraph.contraction.fine.cpu.rounds import order_statistic
+    from spitgraph.contraction.fine.cpu import rounds
 
     rank = data.draw(st.integers(0, len(values) - 1))
     given_values = np.array(values, np.float64)
-    assert order_statistic(given_values, rank) == sorted(values)[rank]
+    assert rounds.order_statistic(given_values, rank) == sorted(values)[rank]
     assert sorted(given_values) == sorted(values)
+    with pytest.MonkeyPatch.context() as patch:  # where splitting is given up
+        patch.setattr(rounds, "_MOST_SPLITS", 0)
+        in_python = getattr(rounds.order_statistic, "py_func", rounds.order_statistic)
+        assert in_python(given_values, rank) == sorted(values)[rank]
 
 
 @given(features(), st.integers(1, 144))
@@ -142,13 +148,19 @@ def test_partitions(extensions, drawn, num_regions):
         assert region.tolist() == label
 
 
-@given(features(max_side=20), st.integers(1, 400), st.sampled_from([0, 10**4, 10**5]))
-def test_kernels(drawn, num_regions, room):
+@given(
+    features(max_side=20),
+    st.integers(1, 400),
+    st.sampled_from([0, 10**4, 10**5]),
+    st.booleans(),
+)
+def test_kernels(drawn, num_regions, room, is_shared):
+    """One thread or all together, whether the room suffices or not."""
     features_q, height, width = drawn
     if num_regions >= height * width:
         return
     labels = np.empty(height * width, np.uint32)
-    upper, counts = fused(features_q, height, width, num_regions, labels, room)
+    upper, counts = fused(features_q, height, width, num_regions, labels, room, is_shared)
     maps, expected = image_hierarchy(features_q, (height, width), num_regions, lab=True)
     assert counts.tolist() == expected
     assert labels.tolist() == maps[0].tolist()
@@ -173,7 +185,7 @@ def test_refinement_in_bands():
     """The kernels go through an image in bands of rows; what comes out does not show it."""
     pytest.importorskip("numba")
     from spitgraph.contraction.fine.cpu.batch import refine_labels
-    from spitgraph.contraction.fine.cpu.moves import band_rows
+    from spitgraph.contraction.fine.cpu.refine import band_rows
 
     height, width = 21, 4000
     assert band_rows(height, width) < height

@@ -1,36 +1,38 @@
-"""One image to an exact count of fine regions, in one compiled call (`naive.partitions`)."""
+"""One image to an exact count of fine regions (`naive.partitions`): one compiled call a step."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from spitgraph.contraction.cpu.trees import grow_trees
-from spitgraph.contraction.fine.cpu.borders import (
-    SPREAD,
-    empty_borders,
-    list_borders,
-    merge_borders,
-)
-from spitgraph.contraction.fine.cpu.nest import meet
-from spitgraph.contraction.fine.cpu.pixels import (
-    cheapest_directions,
-    cut_directions,
-    find_evidence,
-    smooth,
-    sum_patches,
-)
-from spitgraph.contraction.fine.cpu.refine import refine
-from spitgraph.contraction.fine.cpu.room import take
-from spitgraph.contraction.fine.cpu.rounds import merge_round, pool, pool_pixels
+from spitgraph.contraction.fine.cpu import first, merge, nest, refine
+from spitgraph.contraction.fine.cpu.pixels import smooth
+from spitgraph.contraction.fine.cpu.room import Room
+from spitgraph.contraction.fine.cpu.rounds import pool_pixels
 from spitgraph.contraction.fine.rule import LEAST_MEAN_SIZE, SCHEDULE
-from spitgraph.kernels.cpu.jit import kernel
 
-#: See `rule.SCHEDULE`; numbers, of which compiled code makes an array.
-_HALVES, _SMOOTH, _PASSES = (np.array(column) for column in zip(*SCHEDULE, strict=True))
-_LEAST = LEAST_MEAN_SIZE
 #: Rounds in which all regions merge at least halve their number.
-_MOST_EARLY = _LEAST.bit_length()
+_MOST_EARLY = LEAST_MEAN_SIZE.bit_length()
 
 
-@kernel
+def for_pixels(height: int, width: int, step: Callable[..., None], *args: Any) -> None:
+    """Do a step to the pixels from the first to behind the last."""
+    step(0, height * width, *args)
+
+
+class Steps(NamedTuple):
+    """What does the steps: one thread alone, or all together (`together`)."""
+
+    for_pixels: Callable[..., None] = for_pixels
+    first_regions: Callable[..., int] = first.first_regions
+    merge_regions: Callable[..., tuple[int, int]] = merge.merge_regions
+    refine: Callable[..., None] = refine.refine
+    nested: Callable[..., tuple[np.ndarray, np.ndarray]] = nest.nested
+
+
+ALONE = Steps()
+
+
 def contract_image(
     features_q: np.ndarray,
     height: int,
@@ -40,7 +42,8 @@ def contract_image(
     refine_weights: np.ndarray,
     labels: np.ndarray,
     evidence: np.ndarray,
-    room: np.ndarray,
+    block: np.ndarray,
+    steps: Steps = ALONE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The hierarchy of one image.
 
@@ -52,187 +55,38 @@ def contract_image(
         merge_weights: [C] int64, what each channel counts where regions merge.
         refine_weights: [C] int64, and where pixels change sides.
         labels: [H·W] uint32, written: region of level 1 of each pixel.
-        evidence: [2, H·W] int32, working memory; see `find_evidence`.
-        room: [bytes] uint8, working memory; see `room`.
+        evidence: [2, H·W] int32, working memory; see `pixels.find_evidence`.
+        block: [bytes] uint8, working memory; see `room`.
+        steps: Who does it.
 
     Returns:
         Parent maps of the levels from 1 on, one after the other, uint32; and how many regions each
         level has, from the pixels on, int64.
     """
-    num_pixels, channels = features_q.shape[1], len(features_q)
-    right, below = evidence[0], evidence[1]
-    patch = take(room, 4 * features_q.size)[0].view(np.int32).reshape(features_q.shape)
-    sum_patches(features_q, width, patch)
-    find_evidence(patch, width, right, below)
-    taken, room = take(room, 4 * _MOST_EARLY * num_pixels)  # where `patch` was
-    early = taken.view(np.uint32).reshape(_MOST_EARLY, num_pixels)
-    first = 0
-    while _HALVES[first] * num_regions // 2 >= num_pixels:
-        first += 1
-    target = _HALVES[first] * num_regions // 2
-    n = merge_pixels(features_q, merge_weights, width, right, below, target, labels, room)
-    taken, room = take(room, 8 * n * (channels + 2))
-    held = taken.view(np.int64).reshape(n, channels + 2)
+    channels, num_pixels = features_q.shape
+    stages = [
+        (target, smooth_passes, passes)
+        for halves, smooth_passes, passes in SCHEDULE
+        if (target := halves * num_regions // 2) < num_pixels
+    ]
+    merging = merge_weights, width, evidence[0], evidence[1]
+    target = stages[0][0]
+    n = steps.first_regions(features_q, *merging, target, labels, block)
+    room = Room(block)
+    kept = room.take((_MOST_EARLY + len(stages), num_pixels), np.uint32)
+    held = room.take((n, channels + 2), np.int64)
     pool_pixels(features_q, merge_weights, labels, held)
-    keeping = 0
-    if n > target:
-        copy(labels, early[0])
-        n, keeping = merge_regions(
-            held, merge_weights, width, right, below, target, labels, early, room
-        )
-    taken, room = take(room, 4 * features_q.size)
-    smoothed = taken.view(np.int32).reshape(features_q.shape)
-    sum_patches(features_q, width, smoothed)
-    smooth(smoothed, features_q)
-    taken, room = take(room, 4 * len(_HALVES) * num_pixels)
-    late = taken.view(np.uint32).reshape(len(_HALVES), num_pixels)
-    for stage in range(first, len(_HALVES)):
-        target = _HALVES[stage] * num_regions // 2
+    smoothed, keeping = None, 0
+    for target, smooth_passes, passes in stages:
         if n > target:
-            # a round in which all merge halves them, and so is the last one: it keeps nothing
-            n, _ = merge_regions(
-                held[:n], merge_weights, width, right, below, target, labels, late, room
+            kept[keeping] = labels
+            n, more = steps.merge_regions(
+                held[:n], *merging, target, labels, kept[keeping + 1 :], room.rest
             )
-        refine(
-            labels,
-            height,
-            width,
-            features_q,
-            refine_weights,
-            merge_weights,
-            held[:n],
-            _PASSES[stage],
-            smoothed,
-            _SMOOTH[stage],
-            room,
-        )
-        if stage + 1 < len(_HALVES):
-            copy(labels, late[stage])
-    return nested(early[:keeping], late[first : len(_HALVES) - 1], width, n, labels, room)
-
-
-@kernel
-def merge_pixels(
-    features_q: np.ndarray,
-    weights: np.ndarray,
-    width: int,
-    right: np.ndarray,
-    below: np.ndarray,
-    target: int,
-    label: np.ndarray,
-    room: np.ndarray,
-) -> int:
-    """The first round, of pixels: their regions go to `label`; how many there are."""
-    num_pixels = len(label)
-    direction, room = take(room, num_pixels)
-    taken, room = take(room, 4 * num_pixels)
-    number = taken.view(np.uint32)
-    strength = room[:0].view(np.float64)
-    cheapest_directions(features_q, weights, width, right, below, direction, strength)
-    count = grow_trees(direction, width, label, number)
-    if count < target:
-        strength = take(room, 8 * num_pixels)[0].view(np.float64)
-        cheapest_directions(features_q, weights, width, right, below, direction, strength)
-        cut_directions(direction, strength, width, target, number)
-        count = grow_trees(direction, width, label, number)
-    for p in range(num_pixels):
-        label[p] = number[label[p]]
-    return count
-
-
-@kernel
-def merge_regions(
-    held: np.ndarray,
-    weights: np.ndarray,
-    width: int,
-    right: np.ndarray,
-    below: np.ndarray,
-    target: int,
-    label: np.ndarray,
-    kept: np.ndarray,
-    room: np.ndarray,
-) -> tuple[int, int]:
-    """Rounds until there are `target` regions: how many are left, and how many rows of `kept`.
-
-    What regions hold stands at the beginning of `held` then. `kept` begins with their partition,
-    and goes on with those after rounds in which all merge. Borders, and what is computed from them,
-    lie in two halves of the room by turns.
-    """
-    n, keeping = len(held), 1
-    taken, room = take(room, 4 * (SPREAD * n + 1))
-    place = taken.view(np.uint32)
-    taken, room = take(room, 4 * n)
-    cluster = taken.view(np.uint32)
-    taken, room = take(room, 4 * n)
-    region = taken.view(np.uint32)  # of each region of the beginning
-    for r in range(n):
-        region[r] = r
-    here, there = take(room, len(room) // 2)
-    borders, _ = empty_borders(n, 0, place, here)
-    count = list_borders(label, width, n, right, below, borders)
-    while n > target:
-        all_merge = len(label) < _LEAST * n
-        before = n
-        n = merge_round(borders, count, held[:n], weights, len(label), target, cluster, there)
-        for r in range(len(region)):
-            region[r] = cluster[region[r]]
-        pool(held[:before], cluster)
-        if n > target:
-            merged, rest = empty_borders(n, count, place, there)
-            count = merge_borders(cluster[:before], borders, count, n, merged, rest)
-            borders = merged
-            here, there = there, here
-            if all_merge:
-                for p in range(len(label)):
-                    kept[keeping, p] = region[label[p]]
-                keeping += 1
-    for p in range(len(label)):
-        label[p] = region[label[p]]
-    return n, keeping
-
-
-@kernel
-def nested(
-    early: np.ndarray,
-    late: np.ndarray,
-    width: int,
-    num_regions: int,
-    labels: np.ndarray,
-    room: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """See `naive.nested`: parent maps from level 1 on, and counts; level 1 goes to `labels`.
-
-    Partitions are those of `early`, then `late`, then `labels`.
-    """
-    num_pixels, kept = len(labels), len(early) + len(late)
-    counts = np.empty(kept + 2, np.int64)  # from the last on
-    counts[0], levels = num_regions, 1
-    taken, room = take(room, 4 * num_pixels)
-    common = taken.view(np.uint32)
-    taken, room = take(room, 4 * num_pixels)
-    upper = taken.view(np.uint32)  # of which the end is used
-    used = 0
-    for k in range(kept - 1, -1, -1):
-        partition = early[k] if k < len(early) else late[k - len(early)]
-        count = meet(partition, labels, width, common, room)
-        if counts[levels - 1] < count < num_pixels:
-            if used + count > len(upper):
-                longer = np.empty(2 * len(upper) + count, np.uint32)
-                copy(upper[len(upper) - used :], longer[len(longer) - used :])
-                upper = longer
-            used += count
-            parent = upper[len(upper) - used :]
-            for p in range(num_pixels):
-                parent[common[p]] = labels[p]
-            counts[levels] = count
-            levels += 1
-            copy(common, labels)
-    counts[levels] = num_pixels
-    return upper[len(upper) - used :].copy(), counts[: levels + 1][::-1].copy()
-
-
-@kernel
-def copy(source: np.ndarray, target: np.ndarray) -> None:
-    """The same as assigning to a slice, which takes longer to compile."""
-    for k in range(len(source)):
-        target[k] = source[k]
+            keeping += 1 + more
+        if smoothed is None:  # not before the first regions have merged, which take most room
+            smoothed = room.take(features_q.shape, np.int32)
+            steps.for_pixels(height, width, smooth, features_q, width, smoothed)
+        refining = features_q, refine_weights, merge_weights, held[:n], passes
+        steps.refine(labels, height, width, *refining, smoothed, smooth_passes, room.rest)
+    return steps.nested(kept[:keeping], width, n, labels, room.rest)

@@ -5,139 +5,63 @@ in steps without branches: a wrong guess of the processor costs more than all th
 pixel.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from spitgraph.contraction.fine.cpu.room import take
+from spitgraph.contraction.fine.cpu.frame import Columns, Frame, Share
 from spitgraph.kernels.cpu.jit import kernel, part
 
-#: Pixels of every second row of a band: with those between, they stay in a processor's cache.
-BAND = 2**15
+#: What is known of regions behind their means, from `channels` on: see `refine.update`.
+LEAVE, JOIN = 0, 1
 
 
-class Frame(NamedTuple):
-    """What pixels of an image are moved in.
+@part
+def where_to(
+    own: int,
+    u: int,
+    ru: int,
+    r: int,
+    rd: int,
+    d: int,
+    ld: int,
+    l: int,  # noqa: E741
+    lu: int,
+) -> tuple[bool, bool, int]:
+    """Whether a pixel touches another region and leaves its own connected; whether several; one.
 
-    Those of a phase lie side by side: pixels of even columns come first, then those of odd ones,
-    each with a frame around.
-
-    Attributes:
-        label: [2·(H + 2)·S] int32, S = ⌈W / 2⌉ + 2, regions, −1 around the image.
-        marked: As `label`, the last pass in which a pixel moved, or a neighbour across a side.
-        in_row: [H + 2] int32, the same of any pixel in a row.
-        place: [pixels of a phase in a band] int64, of those that move their places in `label`.
-        pixel: The same in the image.
-        source: As many int32, the regions that they leave.
-        target: And those that they go to.
+    Args:
+        own: Its region.
+        u: Of the pixel above.
+        ru: Of the next one clockwise, right of that.
+        r: And so on.
+        rd: See `r`.
+        d: See `r`.
+        ld: See `r`.
+        l: See `r`.
+        lu: See `r`.
     """
-
-    label: np.ndarray
-    marked: np.ndarray
-    in_row: np.ndarray
-    place: np.ndarray
-    pixel: np.ndarray
-    source: np.ndarray
-    target: np.ndarray
-
-
-class Columns(NamedTuple):
-    """Every second column of an image in its frame.
-
-    Attributes:
-        first: 0 or 1.
-        length: Pixels of a row.
-        start: Place of the first pixel.
-        stride: From a place to that below.
-        left: From a place to that of the pixel on the left.
-        right: And on the right.
-    """
-
-    first: int
-    length: int
-    start: int
-    stride: int
-    left: int
-    right: int
-
-
-@kernel
-def columns_of(height: int, width: int, first: int) -> Columns:
-    """The even columns, or the odd ones."""
-    stride = (width + 1) // 2 + 2
-    half = (height + 2) * stride
-    length, start = (width + 1 - first) // 2, first * half + stride + 1
-    if first == 0:
-        return Columns(first, length, start, stride, half - 1, half)
-    return Columns(first, length, start, stride, -half, 1 - half)
-
-
-@kernel
-def band_rows(height: int, width: int) -> int:
-    """Rows that are gone through at a time; an even number, or all."""
-    return min(max(BAND // width, 1) * 2, height)
-
-
-@kernel
-def empty_frame(height: int, width: int, room: np.ndarray) -> tuple[Frame, np.ndarray]:
-    """Frame of an image, to be filled; and the room that is left."""
-    places = 4 * 2 * (height + 2) * ((width + 1) // 2 + 2)
-    label, room = take(room, places)
-    marked, room = take(room, places)
-    most = ((band_rows(height, width) + 1) // 2) * ((width + 1) // 2)
-    frame = Frame(
-        label.view(np.int32),
-        marked.view(np.int32),
-        np.empty(height + 2, np.int32),
-        np.empty(most, np.int64),
-        np.empty(most, np.int64),
-        np.empty(most, np.int32),
-        np.empty(most, np.int32),
+    # Whether the region's arc around the pixel begins there: see `rule.is_simple`.
+    at_u = (u == own) & ((lu != own) | (l != own))
+    at_r = (r == own) & ((ru != own) | (u != own))
+    at_d = (d == own) & ((rd != own) | (r != own))
+    at_l = (l == own) & ((ld != own) | (d != own))
+    odd = at_u ^ at_r ^ at_d ^ at_l
+    many = (at_u & at_r) | (at_d & at_l)
+    u, r = own if u < 0 else u, own if r < 0 else r
+    d, l = own if d < 0 else d, own if l < 0 else l  # noqa: E741
+    other = d if d != own else l
+    other = r if r != own else other
+    other = u if u != own else other
+    several = (
+        ((u != own) & (u != other))
+        | ((r != own) & (r != other))
+        | ((d != own) & (d != other))
+        | ((l != own) & (l != other))
     )
-    return frame, room
+    return (other != own) & odd & (many ^ True), several, other
 
 
 @kernel
-def fill_frame(frame: Frame, labels: np.ndarray, height: int, width: int) -> None:
-    """The regions [H·W] uint32 of an image, in which nothing has moved."""
-    frame.label[:] = -1
-    frame.marked[:] = 0
-    frame.in_row[:] = 0
-    for y in range(height):
-        even, odd, row = rows_of(frame, labels, y, height, width)
-        for x in range(len(odd)):
-            even[x], odd[x] = row[2 * x], row[2 * x + 1]
-        if width % 2 == 1:
-            even[len(odd)] = row[width - 1]
-
-
-@kernel
-def read_frame(frame: Frame, height: int, width: int, labels: np.ndarray) -> None:
-    """The other way round."""
-    for y in range(height):
-        even, odd, row = rows_of(frame, labels, y, height, width)
-        for x in range(len(odd)):
-            row[2 * x], row[2 * x + 1] = even[x], odd[x]
-        if width % 2 == 1:
-            row[width - 1] = even[len(odd)]
-
-
-@kernel
-def rows_of(
-    frame: Frame, labels: np.ndarray, y: int, height: int, width: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A row in the frame, its pixels of even columns and of odd ones; and in the image."""
-    half = (height + 2) * ((width + 1) // 2 + 2)
-    even = (y + 1) * ((width + 1) // 2 + 2) + 1
-    return (
-        frame.label[even : even + (width + 1) // 2],
-        frame.label[half + even : half + even + width // 2],
-        labels[y * width : (y + 1) * width],
-    )
-
-
-@kernel
-def flag_movable(
+def flag_row(
     label: np.ndarray,
     columns: Columns,
     start: int,
@@ -146,16 +70,16 @@ def flag_movable(
     flags: np.ndarray,
     others: np.ndarray,
 ) -> None:
-    """Which pixels of a row are looked at, touch another region, and leave theirs connected.
+    """Which pixels of a row are looked at and may move, and where to; see `where_to`.
 
     Args:
         label: See `Frame`.
         columns: Of the pixels.
         start: Place of the row's first pixel.
         marked: See `Frame`.
-        since: See `find_moves`.
-        flags: [≥ pixels] uint8, written: 0; or 1, and 3 where it touches several regions.
-        others: [≥ pixels] int32, written: a region that it touches; its own if there is none.
+        since: See `find_in_rows`.
+        flags: [≥ pixels] uint8, written.
+        others: [≥ pixels] int32, written.
     """
     here, mark, least = label[start:], marked[start:], np.int32(since)
     above, below = label[start - columns.stride :], label[start + columns.stride :]
@@ -165,27 +89,18 @@ def flag_movable(
     before_below = label[start + columns.left + columns.stride :]
     behind_below = label[start + columns.right + columns.stride :]
     for x in range(columns.length):
-        own, u, r, d, l = here[x], above[x], behind[x], below[x], before[x]  # noqa: E741
-        # Whether the region's arc around the pixel begins there: see `rule.is_simple`.
-        at_u = (u == own) & ((before_above[x] != own) | (l != own))
-        at_r = (r == own) & ((behind_above[x] != own) | (u != own))
-        at_d = (d == own) & ((behind_below[x] != own) | (r != own))
-        at_l = (l == own) & ((before_below[x] != own) | (d != own))
-        odd = at_u ^ at_r ^ at_d ^ at_l
-        many = (at_u & at_r) | (at_d & at_l)
-        u, r = own if u < 0 else u, own if r < 0 else r
-        d, l = own if d < 0 else d, own if l < 0 else l  # noqa: E741
-        other = d if d != own else l
-        other = r if r != own else other
-        other = u if u != own else other
-        several = (
-            ((u != own) & (u != other))
-            | ((r != own) & (r != other))
-            | ((d != own) & (d != other))
-            | ((l != own) & (l != other))
+        can, several, other = where_to(
+            here[x],
+            above[x],
+            behind_above[x],
+            behind[x],
+            behind_below[x],
+            below[x],
+            before_below[x],
+            before[x],
+            before_above[x],
         )
-        movable = (mark[x] >= least) & (other != own) & odd & (many ^ 1)
-        flags[x] = movable * (1 + 2 * several)
+        flags[x] = ((mark[x] >= least) & can) * (1 + 2 * several)
         others[x] = other
     for x in range(columns.length, len(flags)):
         flags[x] = 0
@@ -250,9 +165,25 @@ def cheapest_other(
     return best, chosen
 
 
+@part
+def cost_of(
+    features_q: np.ndarray,
+    pixel: int,
+    weights: np.ndarray,
+    known: np.ndarray,
+    region: int,
+    how: int,
+) -> float:
+    """What a pixel costs in a region that it would `LEAVE` or `JOIN`."""
+    away = distance(features_q, pixel, weights, known, region)
+    return away * known[region, len(weights) + how]
+
+
 @kernel
-def find_moves(
+def find_in_rows(
     frame: Frame,
+    share: Share,
+    found: int,
     begin: int,
     end: int,
     width: int,
@@ -263,11 +194,13 @@ def find_moves(
     weights: np.ndarray,
     known: np.ndarray,
 ) -> int:
-    """Which pixels of a phase in a band move, and where to: the `frame`'s last four; how many.
+    """Which pixels of a phase move, and where to; how many are found then.
 
     Args:
         frame: The image's regions, and the last moves.
-        begin: First row of the band, an even one.
+        share: Where those that are found go.
+        found: So many are there before.
+        begin: First row, an even one.
         end: Behind the last.
         width: W.
         below: 0 for the pixels of even rows, 1 for those of odd ones.
@@ -277,30 +210,75 @@ def find_moves(
         weights: [C] float64.
         known: [n, C + 2] float64; see `refine.update`.
     """
-    label, marked, in_row, places, pixels, source, target = frame
-    channels = len(weights)
+    label = frame.label
     flags = np.empty(-(-columns.length // 8) * 8, np.uint8)
     others = np.empty(len(flags), np.int32)
     movable = np.empty(len(flags), np.int32)
-    found = np.uint32(0)
+    count = np.uint32(found)
     for row in range(begin + below, end, 2):
-        if in_row[row + 1] < since:
-            continue
         start = columns.start + row * columns.stride
-        flag_movable(label, columns, start, marked, since, flags, others)
+        flag_row(label, columns, start, frame.marked, since, flags, others)
         for k in range(keep_flagged(flags, movable)):
             x = np.int64(movable[k])
             place, pixel = start + x, row * width + columns.first + 2 * x
             own, other = label[place], others[x]
-            stays = distance(features_q, pixel, weights, known, own)
-            cost = distance(features_q, pixel, weights, known, other)
-            stays *= known[own, channels]
-            cost *= known[other, channels + 1]
+            stays = cost_of(features_q, pixel, weights, known, own, LEAVE)
+            cost = cost_of(features_q, pixel, weights, known, other, JOIN)
             if flags[x] > 1:
                 cost, other = cheapest_other(
                     label, columns, place, features_q, pixel, weights, known
                 )
-            places[found], pixels[found] = place, pixel
-            source[found], target[found] = own, other
-            found += np.uint32(cost < stays)
-    return np.int64(found)
+            share.place[count], share.pixel[count] = place, pixel
+            share.source[count], share.target[count] = own, other
+            count += np.uint32(cost < stays)
+    return np.int64(count)
+
+
+@kernel
+def find_in_list(
+    frame: Frame,
+    share: Share,
+    found: int,
+    listed: np.ndarray,
+    now: int,
+    width: int,
+    columns: Columns,
+    features_q: np.ndarray,
+    weights: np.ndarray,
+    known: np.ndarray,
+) -> int:
+    """The same of pixels that are listed: those marked with pass `now`, and with no later one."""
+    label, marked = frame.label, frame.marked
+    stride, right, left = columns.stride, columns.right, columns.left
+    count = np.uint32(0)
+    places, targets, flags = share.place[found:], share.target[found:], share.source[found:]
+    for k in range(len(listed)):
+        place = np.int64(listed[k])
+        can, several, other = where_to(
+            label[place],
+            label[place - stride],
+            label[place + right - stride],
+            label[place + right],
+            label[place + right + stride],
+            label[place + stride],
+            label[place + left + stride],
+            label[place + left],
+            label[place + left - stride],
+        )
+        places[count], targets[count], flags[count] = place, other, several
+        count += np.uint32(can & (marked[place] == now))
+    kept = np.uint32(found)
+    for k in range(np.int64(count)):
+        place = places[k]
+        row = np.uint32(place - columns.start) // np.uint32(stride)
+        x = place - columns.start - np.int64(row) * stride
+        pixel = np.int64(row) * width + columns.first + 2 * x
+        own, other = label[place], targets[k]
+        stays = cost_of(features_q, pixel, weights, known, own, LEAVE)
+        cost = cost_of(features_q, pixel, weights, known, other, JOIN)
+        if flags[k]:
+            cost, other = cheapest_other(label, columns, place, features_q, pixel, weights, known)
+        share.place[kept], share.pixel[kept] = place, pixel
+        share.source[kept], share.target[kept] = own, other
+        kept += np.uint32(cost < stays)
+    return np.int64(kept)

@@ -22,22 +22,32 @@ _MOST = np.int64(0x7FEFFFFFFFFFFFFF)
 
 
 @kernel
-def coarsen(features_q: np.ndarray) -> None:
-    """Features in the steps of `contract` become those of the fine rule, in place."""
-    flat = features_q.reshape(-1)
-    for i in range(len(flat)):
-        flat[i] = (flat[i] + _HALF) >> _SHIFT
+def coarsen(values: np.ndarray, begin: int, features_q: np.ndarray) -> None:
+    """Features [C, k] in the steps of `contract` become those of the fine rule, from `begin` on.
+
+    Both arrays may be the same.
+    """
+    for c in range(len(values)):
+        some = values[c]
+        out = features_q[c, begin : begin + len(some)]
+        for i in range(len(some)):
+            out[i] = (some[i] + _HALF) >> _SHIFT
 
 
 @kernel
-def sum_patches(features_q: np.ndarray, width: int, patch: np.ndarray) -> None:
-    """Features [C, H·W] int32 summed over the 3 × 3 pixels around each; borders are repeated."""
+def sum_patches(
+    begin: int, end: int, features_q: np.ndarray, width: int, patch: np.ndarray
+) -> None:
+    """Features [C, H·W] int32 summed over the 3 × 3 pixels around each; borders are repeated.
+
+    Of the pixels in [begin, end), which are whole rows, as everywhere here.
+    """
     column = np.empty(width + 2, np.int32)
     inner = column[1 : width + 1]
     last = features_q.shape[1] - width
     for c in range(len(patch)):
         values = features_q[c]
-        for row in range(0, last + 1, width):
+        for row in range(begin, end, width):
             above, below = max(row - width, 0), min(row + width, last)
             one, two, three = (
                 values[above : above + width],
@@ -53,19 +63,25 @@ def sum_patches(features_q: np.ndarray, width: int, patch: np.ndarray) -> None:
 
 
 @kernel
-def smooth(patch: np.ndarray, features_q: np.ndarray) -> None:
-    """Sums over 3 × 3 pixels become their means, in place: `naive.smoothed`."""
-    flat, middle = patch.reshape(-1), features_q.reshape(-1)
-    for i in range(len(flat)):
-        total = np.float64(flat[i] + _EXTRA * middle[i] + _COUNT // 2)
-        flat[i] = np.int32(np.floor((total + 0.5) * _SHARE))  # integers are divided one by one
+def smooth(begin: int, end: int, features_q: np.ndarray, width: int, smoothed: np.ndarray) -> None:
+    """Means over 3 × 3 pixels: `naive.smoothed`."""
+    sum_patches(begin, end, features_q, width, smoothed)
+    for c in range(len(smoothed)):
+        out, middle = smoothed[c, begin:end], features_q[c, begin:end]
+        for i in range(len(out)):
+            total = np.float64(out[i] + _EXTRA * middle[i] + _COUNT // 2)
+            out[i] = np.int32(np.floor((total + 0.5) * _SHARE))  # integers are divided one by one
 
 
 @kernel
-def find_evidence(patch: np.ndarray, width: int, right: np.ndarray, below: np.ndarray) -> None:
+def find_evidence(
+    begin: int, end: int, patch: np.ndarray, width: int, right: np.ndarray, below: np.ndarray
+) -> None:
     """How different the patches on either side of each pixel side are: `naive.difference`.
 
     Args:
+        begin: First pixel.
+        end: Behind the last.
         patch: [C, H·W] int32, by `sum_patches`.
         width: W.
         right: [H·W] int32, written: of the sides between pixels and those right of them.
@@ -74,7 +90,7 @@ def find_evidence(patch: np.ndarray, width: int, right: np.ndarray, below: np.nd
     num_pixels = patch.shape[1]
     square = np.empty(width)
     framed = np.empty(width + 3, np.int32)
-    for row in range(0, num_pixels, width):
+    for row in range(begin, end, width):
         square[:] = 0.0
         for c in range(len(patch)):
             here = patch[c, row : row + width]
@@ -106,6 +122,8 @@ def find_evidence(patch: np.ndarray, width: int, right: np.ndarray, below: np.nd
 
 @kernel
 def cheapest_directions(
+    begin: int,
+    end: int,
     features_q: np.ndarray,
     weights: np.ndarray,
     width: int,
@@ -119,6 +137,8 @@ def cheapest_directions(
     Between pixels, costs are but for a power of two what `merge_cost` says.
 
     Args:
+        begin: First pixel.
+        end: Behind the last.
         features_q: [C, H·W] int32.
         weights: [C] int64, what each channel counts.
         width: W.
@@ -133,7 +153,7 @@ def cheapest_directions(
     over, under = np.full(width, -np.inf), np.full(width, -np.inf)
     distance = np.empty(width)
     tied = np.empty(width, np.uint32)
-    for row in range(0, num_pixels, width):
+    for row in range(max(begin - width, 0), end, width):
         over, under = under, over
         distance[:] = _DISTANCE
         for c in range(len(weights)):
@@ -158,6 +178,8 @@ def cheapest_directions(
                 under[x] = -(d * d * d * (b * b + _EVIDENCE))
         else:
             under[:] = -np.inf
+        if row < begin:  # only what is over the first row was wanted
+            continue
         out = direction[row : row + width]
         if point_to_strongest(across[:width], across[1:], over, under, out):
             break_ties(out, row, width, tied)
