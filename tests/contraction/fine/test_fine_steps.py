@@ -181,20 +181,26 @@ def test_refinement(drawn, side, passes):
     assert moved.flatten().tolist() == expected
 
 
-def test_refinement_in_bands():
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_refinement_in_bands(monkeypatch, is_shared):
     """The kernels go through an image in bands of rows; what comes out does not show it."""
     pytest.importorskip("numba")
-    from spitgraph.contraction.fine.cpu.batch import refine_labels
+    from spitgraph.contraction.fine.cpu import batch
     from spitgraph.contraction.fine.cpu.refine import band_rows
 
+    monkeypatch.setattr(batch, "LARGE_OF_FEW", 0 if is_shared else 10**6)
     height, width = 21, 4000
     assert band_rows(height, width) < height
     features_q = torch.randint(0, 4096, (3, height, width), generator=torch.manual_seed(0))
     y, x = torch.arange(height)[:, None] // 8, torch.arange(width) // 8
     label = y * (width // 8) + x
     weights = torch.tensor(REFINE)
-    found = refine_labels(label.numpy(), features_q.int().numpy(), weights.numpy(), 3)
-    assert found.tolist() == refine(label, features_q, weights, 3).tolist()
+    for numbers in (
+        label,
+        label.max() - label,
+    ):  # from the other end: no share has regions of its own
+        found = batch.refine_labels(numbers.numpy(), features_q.int().numpy(), weights.numpy(), 3)
+        assert found.tolist() == refine(numbers, features_q, weights, 3).tolist()
 
 
 def test_simple_pixels_by_hand():

@@ -9,17 +9,10 @@ import torch
 from jaxtyping import Int32, Shaped
 from torch import Tensor
 
-from spitgraph.contraction.cpu.batch import (
-    Task,
-    assembled,
-    keep,
-    next_of,
-    prepared,
-)
+from spitgraph.contraction.cpu.batch import Task, assembled, keep, next_of, prepared
 from spitgraph.contraction.cpu.colour import quantised_lab_of_bytes, quantised_lab_of_floats
 from spitgraph.contraction.fine.cpu.image import ALONE, Steps, contract_image
 from spitgraph.contraction.fine.cpu.pixels import coarsen
-from spitgraph.contraction.fine.cpu.refine import refine
 from spitgraph.contraction.fine.cpu.room import ROOM, Room
 from spitgraph.contraction.fine.cpu.rounds import pool_pixels
 from spitgraph.contraction.fine.cpu.together import TOGETHER
@@ -112,9 +105,11 @@ def refine_labels(
     """`spitgraph.contraction.fine.refine.refine` of [H, W] int64 and [C, H, W] int32."""
     height, width = label.shape
     labels = label.ravel().astype(np.uint32)
-    steps = features_q.reshape(len(features_q), -1)
+    steps = ALONE if labels.size <= LARGE_OF_FEW else TOGETHER
+    pixels_q = features_q.reshape(len(features_q), -1)
     held = np.empty((int(labels.max()) + 1, len(weights) + 2), np.int64)
-    pool_pixels(steps, weights, labels, held)
+    pool_pixels(pixels_q, weights, labels, held)
     room = np.empty(0, np.uint8)  # each step takes its own
-    refine(labels, height, width, steps, weights, weights, held, passes, steps, 0, room)
+    refining = pixels_q, weights, weights, held, passes
+    steps.refine(labels, height, width, *refining, pixels_q, 0, room)
     return labels.astype(np.int64).reshape(height, width)
