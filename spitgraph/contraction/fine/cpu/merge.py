@@ -51,9 +51,12 @@ def merge_regions(
     taken, room = take(room, 4 * n)
     cluster = taken.view(np.uint32)
     taken, room = take(room, 4 * n)
-    region = taken.view(np.uint32)  # of each region of the beginning
+    region = taken.view(np.uint32)  # of each region of the beginning, while all merge
+    taken, room = take(room, 4 * n)
+    later = taken.view(np.uint32)  # of each of those, which are far fewer, after more rounds
     for r in range(n):
-        region[r] = r
+        region[r] = later[r] = r
+    waiting = n
     here, there = take(room, len(room) // 2)
     borders, _ = empty_borders(n, 0, place, here)
     count = list_borders(label, width, n, right, below, borders)
@@ -61,8 +64,11 @@ def merge_regions(
         all_merge = len(label) < _LEAST * n
         before = n
         n = merge_round(borders, count, held[:n], weights, len(label), target, cluster, there)
-        for r in range(len(region)):
-            region[r] = cluster[region[r]]
+        if all_merge:
+            relabel(region, cluster)
+            waiting = n
+        else:
+            relabel(later[:waiting], cluster)
         pool(held[:before], cluster)
         if n > target:
             merged, rest = empty_borders(n, count, place, there)
@@ -73,5 +79,6 @@ def merge_regions(
                 for p in range(len(label)):
                     kept[keeping, p] = region[label[p]]
                 keeping += 1
+    relabel(region, later)
     relabel(label, region)
     return n, keeping
