@@ -10,7 +10,7 @@ import numpy as np
 from spitgraph.contraction.fine.cpu.frame import Columns, Frame, Share
 from spitgraph.kernels.cpu.jit import kernel, part
 
-#: What is known of regions behind their means, from `channels` on: see `refine.update`.
+#: What is known of regions behind their means, from `channels` on: see `picture.update`.
 LEAVE, JOIN = 0, 1
 
 
@@ -208,7 +208,7 @@ def find_in_rows(
         since: Pixels are looked at that are marked with this pass or a later one.
         features_q: [C, H·W] int32.
         weights: [C] float64.
-        known: [n, C + 2] float64; see `refine.update`.
+        known: [n, C + 2] float64; see `picture.update`.
     """
     label = frame.label
     flags = np.empty(-(-columns.length // 8) * 8, np.uint8)

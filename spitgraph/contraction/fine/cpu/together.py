@@ -22,15 +22,9 @@ from spitgraph.contraction.fine.cpu.frame import (
     read_rows,
 )
 from spitgraph.contraction.fine.cpu.image import Steps
+from spitgraph.contraction.fine.cpu.picture import Picture, picture_of, update
 from spitgraph.contraction.fine.cpu.pixels import cheapest_directions, cut_directions
-from spitgraph.contraction.fine.cpu.refine import (
-    Picture,
-    begin_pass,
-    move,
-    move_some,
-    picture_of,
-    update,
-)
+from spitgraph.contraction.fine.cpu.refine import begin_pass, move, move_some
 from spitgraph.contraction.fine.cpu.room import Room
 from spitgraph.contraction.fine.cpu.rounds import pool_pixels
 from spitgraph.kernels.cpu.threads import for_each
