@@ -203,6 +203,26 @@ def test_refinement_in_bands(monkeypatch, is_shared):
         assert found.tolist() == refine(numbers, features_q, weights, 3).tolist()
 
 
+@pytest.mark.parametrize("seed", [0, 1, 8, 12, 18, 20, 21, 50])
+def test_refinement_of_what_never_settles(monkeypatch, seed):
+    """Noise, many passes: in most of these, lists of the marked pixels fill up amid a pass."""
+    pytest.importorskip("numba")
+    from spitgraph.contraction.fine.cpu import batch
+
+    drawn, noise = random.Random(seed), torch.manual_seed(seed)
+    height, width, side = drawn.randint(8, 60), drawn.randint(8, 60), drawn.randint(2, 12)
+    shades = drawn.randint(1, 6)
+    features_q = torch.randint(0, shades + 1, (3, height, width), generator=noise) * 700
+    features_q[:, :, : drawn.randint(0, width)] = 700
+    y, x = torch.arange(height)[:, None] // side, torch.arange(width) // side
+    label, weights = y * (-(-width // side)) + x, torch.tensor(REFINE)
+    expected = refine(label, features_q, weights, 25).tolist()
+    for limit in (10**6, 0):  # one thread, then all
+        monkeypatch.setattr(batch, "LARGE_OF_FEW", limit)
+        found = batch.refine_labels(label.numpy(), features_q.int().numpy(), weights.numpy(), 25)
+        assert found.tolist() == expected
+
+
 def test_simple_pixels_by_hand():
     """In a corner of a region, at its end, in its middle, on a bridge."""
 

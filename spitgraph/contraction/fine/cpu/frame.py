@@ -58,7 +58,7 @@ class Share(NamedTuple):
         pixel: The same in the image.
         source: As many int32, the regions that they leave.
         target: And those that they go to.
-        listed: [2, 4, pixels of a phase / LISTED] int32, places of the pixels of each phase that
+        listed: [2, 4, pixels of a phase / LISTED] int64, places of the pixels of each phase that
             were marked in even passes, and in odd ones.
         counts: [2, 4] int64, how many; −1 where there were too many to be listed.
     """
@@ -110,7 +110,7 @@ def empty_share(
     source, room = take(room, 4 * most)
     target, room = take(room, 4 * most)
     length = -(-most // LISTED)
-    listed, room = take(room, 4 * 8 * length)
+    listed, room = take(room, 8 * 8 * length)
     share = Share(
         begin,
         end,
@@ -120,7 +120,7 @@ def empty_share(
         pixel.view(np.int64),
         source.view(np.int32),
         target.view(np.int32),
-        listed.view(np.int32).reshape(2, 4, length),
+        listed.view(np.int64).reshape(2, 4, length),
         np.zeros((2, 4), np.int64),
     )
     return share, room

@@ -253,7 +253,7 @@ def find_in_list(
     count = np.uint32(0)
     places, targets, flags = share.place[found:], share.target[found:], share.source[found:]
     for k in range(len(listed)):
-        place = np.int64(listed[k])
+        place = listed[k]
         can, several, other = where_to(
             label[place],
             label[place - stride],

@@ -99,10 +99,9 @@ def set_apart(share: Share, begin: int, end: int, height: int, width: int, num_r
 
 
 @kernel
-def begin_pass(share: Share, now: int, since: int) -> bool:
-    """Nothing is marked with this pass yet. Whether all that is to be looked at is listed."""
-    share.counts[now % 2] = 0
-    return since > 0 and share.counts[(now - 1) % 2, 0] >= 0
+def is_listed(share: Share, now: int, since: int) -> bool:
+    """Whether all pixels that a pass has still to look at are listed, of those marked up to now."""
+    return since > 0 and share.counts[since % 2, 0] >= 0 and share.counts[now % 2, 0] >= 0
 
 
 @kernel
@@ -114,7 +113,7 @@ def move_some(
     phase: int,
     now: int,
     since: int,
-    is_listed: bool,
+    by_list: bool,
     picture: Picture,
 ) -> tuple[int, int]:
     """A phase of a share: how many pixels are found, and how many of them are left to be moved.
@@ -129,13 +128,13 @@ def move_some(
         phase: From 0 to 3.
         now: The pass.
         since: Pixels are looked at that are marked with this pass or a later one.
-        is_listed: Whether all shares have listed them.
+        by_list: Whether all shares have listed them.
         picture: What they are moved by.
     """
     columns, n = columns_of(height, width, phase % 2), len(picture.held)
     features_q, known, left = picture.features_q, picture.known, np.int64(0)
     weights = picture.weights.astype(np.float64)
-    if is_listed:
+    if by_list:
         found = np.int64(0)
         for when in (now, since):
             listed = share.listed[when % 2, phase, : share.counts[when % 2, phase]]
@@ -197,10 +196,11 @@ def move_pixels(
     """
     for now in range(before + 1, before + passes + 1):
         since = now - 1 if now > before + 1 else 0  # at first, all pixels are looked at
-        is_listed = begin_pass(share, now, since)
+        share.counts[now % 2] = 0  # nothing is marked with this pass yet
         moved = 0
         for phase in range(4):
-            found, _ = move_some(frame, share, height, width, phase, now, since, is_listed, picture)
+            by_list = is_listed(share, now, since)
+            found, _ = move_some(frame, share, height, width, phase, now, since, by_list, picture)
             moved += found
             update(picture)
         if moved == 0:

@@ -24,7 +24,7 @@ from spitgraph.contraction.fine.cpu.frame import (
 from spitgraph.contraction.fine.cpu.image import Steps
 from spitgraph.contraction.fine.cpu.picture import Picture, picture_of, update
 from spitgraph.contraction.fine.cpu.pixels import cheapest_directions, cut_directions
-from spitgraph.contraction.fine.cpu.refine import begin_pass, move, move_some
+from spitgraph.contraction.fine.cpu.refine import is_listed, move, move_some
 from spitgraph.contraction.fine.cpu.room import Room
 from spitgraph.contraction.fine.cpu.rounds import pool_pixels
 from spitgraph.kernels.cpu.threads import for_each
@@ -145,8 +145,9 @@ def move_pixels(
     """See `refine.move_pixels`."""
     for now in range(before + 1, before + passes + 1):
         since = now - 1 if now > before + 1 else 0
-        is_listed = all([begin_pass(share, now, since) for share in shares])
-        given = height, width, now, since, is_listed, picture
+        for share in shares:
+            share.counts[now % 2] = 0
+        given = height, width, now, since, picture
         if sum(move_phase(phase, frame, shares, *given) for phase in range(4)) == 0:
             break
 
@@ -159,14 +160,14 @@ def move_phase(
     width: int,
     now: int,
     since: int,
-    is_listed: bool,
     picture: Picture,
 ) -> int:
     """How many pixels move. Those whose moves reach out of a share wait until all are found."""
     found, left = [0] * len(shares), [0] * len(shares)
+    by_list = all(is_listed(share, now, since) for share in shares)
 
     def move_most(k: int) -> None:
-        given = height, width, phase, now, since, is_listed, picture
+        given = height, width, phase, now, since, by_list, picture
         found[k], left[k] = move_some(frame, shares[k], *given)
 
     for_each(move_most, range(len(shares)))
