@@ -167,6 +167,24 @@ def test_kernels(drawn, num_regions, room, is_shared):
     assert upper.tolist() == torch.cat([maps[0][:0], *maps[1:]]).tolist()
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_kernels_with_many_pairs(num_threads, is_shared):
+    """More than are gone through at a time."""
+    pytest.importorskip("numba")
+    from spitgraph.contraction.fine.cpu.borders import SOME
+
+    num_threads(3)
+    height, width = 80, 90
+    features_q = torch.randint(0, 4096, (3, height * width), generator=torch.manual_seed(0))
+    labels = np.empty(height * width, np.uint32)
+    upper, counts = fused(features_q, height, width, 20, labels, 10**6, is_shared)
+    maps, expected = image_hierarchy(features_q, (height, width), 20, lab=True)
+    assert counts[1] > 2 * SOME  # regions, of which each touches another
+    assert counts.tolist() == expected
+    assert labels.tolist() == maps[0].tolist()
+    assert upper.tolist() == torch.cat(maps[1:]).tolist()
+
+
 @given(features(), st.integers(1, 12), st.integers(1, 4))
 def test_refinement(drawn, side, passes):
     """Of blocks of pixels: no region gets lost or falls apart, and what is better is taken."""
@@ -182,29 +200,28 @@ def test_refinement(drawn, side, passes):
 
 
 @pytest.mark.parametrize("is_shared", [False, True])
-def test_refinement_in_bands(monkeypatch, is_shared):
+def test_refinement_in_bands(monkeypatch, num_threads, is_shared):
     """The kernels go through an image in bands of rows; what comes out does not show it."""
     pytest.importorskip("numba")
     from spitgraph.contraction.fine.cpu import batch
     from spitgraph.contraction.fine.cpu.refine import band_rows
 
     monkeypatch.setattr(batch, "LARGE_OF_FEW", 0 if is_shared else 10**6)
+    num_threads(3)
     height, width = 21, 4000
     assert band_rows(height, width) < height
     features_q = torch.randint(0, 4096, (3, height, width), generator=torch.manual_seed(0))
     y, x = torch.arange(height)[:, None] // 8, torch.arange(width) // 8
     label = y * (width // 8) + x
     weights = torch.tensor(REFINE)
-    for numbers in (
-        label,
-        label.max() - label,
-    ):  # from the other end: no share has regions of its own
+    # numbered from the other end, no share but the first has regions of its own
+    for numbers in (label, label.max() - label):
         found = batch.refine_labels(numbers.numpy(), features_q.int().numpy(), weights.numpy(), 3)
         assert found.tolist() == refine(numbers, features_q, weights, 3).tolist()
 
 
 @pytest.mark.parametrize("seed", [0, 1, 8, 12, 18, 20, 21, 50])
-def test_refinement_of_what_never_settles(monkeypatch, seed):
+def test_refinement_of_what_never_settles(monkeypatch, num_threads, seed):
     """Noise, many passes: in most of these, lists of the marked pixels fill up amid a pass."""
     pytest.importorskip("numba")
     from spitgraph.contraction.fine.cpu import batch
@@ -217,6 +234,7 @@ def test_refinement_of_what_never_settles(monkeypatch, seed):
     y, x = torch.arange(height)[:, None] // side, torch.arange(width) // side
     label, weights = y * (-(-width // side)) + x, torch.tensor(REFINE)
     expected = refine(label, features_q, weights, 25).tolist()
+    num_threads(3)
     for limit in (10**6, 0):  # one thread, then all
         monkeypatch.setattr(batch, "LARGE_OF_FEW", limit)
         found = batch.refine_labels(label.numpy(), features_q.int().numpy(), weights.numpy(), 25)

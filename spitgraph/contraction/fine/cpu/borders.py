@@ -27,7 +27,7 @@ class Borders(NamedTuple):
         length: [E] int32, pixel sides that they share.
         evidence: [E] int64, how different the pixels are on either side, summed.
         cost: [E] float64, what it costs to merge the two.
-        fresh: [spans, 2] int32, from which to which pair costs are yet to be computed.
+        fresh: [spans, 2] int64, from which to which pair costs are yet to be computed.
         place: [≥ SPREAD · n + 1] uint32, the table: which pair is there.
     """
 
@@ -52,14 +52,14 @@ def empty_borders(
     length, room = take(room, 4 * most)
     evidence, room = take(room, 8 * most)
     cost, room = take(room, 8 * most)
-    fresh, room = take(room, 8 * spans)
+    fresh, room = take(room, 16 * spans)
     borders = Borders(
         u.view(np.uint32),
         v.view(np.uint32),
         length.view(np.int32),
         evidence.view(np.int64),
         cost.view(np.float64),
-        fresh.view(np.int32).reshape(spans, 2),
+        fresh.view(np.int64).reshape(spans, 2),
         place,
     )
     return borders, room

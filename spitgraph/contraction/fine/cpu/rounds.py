@@ -60,7 +60,7 @@ def merge_costs(borders: Borders, known: np.ndarray, weights: np.ndarray) -> Non
     channels = len(weights)
     a, b, distance, variation = np.empty((4, SOME))
     for span in range(len(borders.fresh)):
-        start, end = np.int64(borders.fresh[span, 0]), np.int64(borders.fresh[span, 1])
+        start, end = borders.fresh[span]
         while start < end:
             some = min(SOME, end - start)
             us, vs = borders.u[start : start + some], borders.v[start : start + some]
